@@ -20,7 +20,6 @@ import json
 import os
 import random
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,14 +27,15 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from chaosdrill.analysis import repeated
+from chaosdrill.analysis import statistics
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.groups import SAME, TOO_FEW, groups
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from tests.compared_runs import began, figure, judgement, said
 
 CHAOSDRILL = [sys.executable, "-m", "chaosdrill.cli"]
@@ -62,7 +62,7 @@ def _rounded(value: float, resolution: float) -> Measured:
 
 def claims(times: int) -> None:
     """Print how often something is claimed."""
-    repeated.interval_of_medians = lambda one, other: None  # no claim rests on them, and they take most of the time
+    statistics.interval_of_medians = lambda one, other: None  # no claim rests on them, and they take most of the time
     print(f"{times} comparisons of {MEASUREMENTS} measurements a line")
     for before, after in SIZES:
         any_, answers = _claimed(times, before, after, 0.0)
@@ -158,7 +158,7 @@ def seconds(*arguments: str, runs: Path) -> tuple[float, float]:
 def in_words(*arguments: str, runs: Path) -> str:
     """:returns: the median of several times: another program on the machine makes it slower, but not busier."""
     took = [seconds(*arguments, runs=runs) for _ in range(AGAIN)]
-    wall, used = (statistics.median(one[place] for one in took) for place in (0, 1))
+    wall, used = (median(one[place] for one in took) for place in (0, 1))
     return f"{wall:5.2f} s, {used:5.2f} s of a processor"
 
 

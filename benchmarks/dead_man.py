@@ -17,7 +17,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from random import Random
 
-from chaosdrill.home import RUNS_VARIABLE, VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE, VARIABLE
 from tests import drills
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.intervals import Outage, unavailability
+from chaosdrill.analysis.outage_detection import Outage, unavailability
 from chaosdrill.load.actions import start_load
 from chaosdrill.runs.reading import read_run
 from tests.lab.beating import beating

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from chaoslib.types import Discovery
 
 if "chaoslib.control.python" in sys.modules:  # within `chaos`, which imports activities and controls by their names
-    from chaosdrill.misspelt import watch_imports
+    from chaosdrill.import_guard import watch_imports
 
     watch_imports()
 
@@ -20,6 +20,6 @@ def discover(discover_system: bool = True) -> "Discovery":
 
     :returns: every activity and control, with its arguments and their types.
     """
-    from chaosdrill.discovery import discovered
+    from chaosdrill.activity_discovery import discovered
 
     return discovered()

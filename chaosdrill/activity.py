@@ -23,7 +23,7 @@ from chaosdrill.aws import deadlines, lease_guard
 from chaosdrill.aws.polling import may_pass, pause
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Problem, Refused, problem
 from chaosdrill.history import stop_grace
-from chaosdrill.misspelt import watch_imports
+from chaosdrill.import_guard import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
 P = ParamSpec("P")

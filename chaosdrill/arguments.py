@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Union
 
 from chaosdrill.errors import Problem, problem
-from chaosdrill.topology.sense import problem_of_machine
+from chaosdrill.topology.consistency import problem_of_machine
 
 CHECKED = "chaosdrill_checks_arguments"  # an attribute of the functions whose calls are checked
 PASSED_BY_CHAOS_TOOLKIT = ("configuration", "secrets")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from chaosdrill.error_codes import ERROR_CODES
-from chaosdrill.sentences import Sentence, as_it_is
+from chaosdrill.messages import Sentence, as_it_is
 
 
 class Problem(Sentence):

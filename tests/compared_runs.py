@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 
 PHASES = {
     "noticed": ("fault", 1.0),

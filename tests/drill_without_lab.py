@@ -12,9 +12,9 @@ from chaosdrill.controls import drill
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.drill import *  # noqa: F403 - the hooks
 from chaosdrill.controls.experiment import ExperimentSource
-from chaosdrill.controls.opening import _open_run_directory, _run_setup
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.settings import Settings
+from chaosdrill.controls.startup import _open_run_directory, _run_setup
 from chaosdrill.controls.stop_conditions import COLLECT_EVERY_S, watch_stop_conditions
 
 

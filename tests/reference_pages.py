@@ -11,9 +11,9 @@ import click
 import yaml
 from chaoslib.types import DiscoveredActivities
 
+from chaosdrill.activity_discovery import discovered
 from chaosdrill.arguments import limits_of
 from chaosdrill.cli import cli
-from chaosdrill.discovery import discovered
 from tests.codes_page import table
 from tests.small_drills import REPOSITORY
 from tests.summary_schema import SCHEMA as SUMMARY_SCHEMA

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.lab import endpoint_page, wire
-from chaosdrill.lab.entering import supervisor_pid
+from chaosdrill.lab import control_socket, endpoint_page
+from chaosdrill.lab.client_shell import supervisor_pid
 from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
@@ -113,7 +113,7 @@ class RunningLab:
 
     def supervisor_pid(self) -> int:
         """:returns: the pid of the lab's first process, as the host sees it."""
-        with wire.Connection(self.home / "lab" / "control.sock") as connection:
+        with control_socket.Connection(self.home / "lab" / "control.sock") as connection:
             return supervisor_pid(connection)
 
     def process(self, module: str) -> int:
@@ -135,4 +135,4 @@ class RunningLab:
 
     def call(self, op: str, **arguments: Any) -> Any:
         """One request on the control socket."""
-        return wire.call(self.home / "lab" / "control.sock", op, **arguments)
+        return control_socket.call(self.home / "lab" / "control.sock", op, **arguments)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import DURING, Probe
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.phases import NOTICED, PHASES
-from chaosdrill.sentences import NOTHING, Name, Sentence, as_it_is, made_of, sentence
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
+from chaosdrill.messages import NOTHING, Name, Sentence, as_it_is, made_of, sentence
 
 RECOVERY, LOST_WRITES, LOST_S, AVAILABILITY = "recovery_time_s", "lost_writes", "lost_s", "availability_ratio"
 DURATION = "duration_s"

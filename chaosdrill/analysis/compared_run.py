@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaosdrill.analysis.compared_figures import compared_figures, measured_of
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, probes_of_json
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.proof import PROOF
 from chaosdrill.analysis.summary_fields import WRITES
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 __all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
 

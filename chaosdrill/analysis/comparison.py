@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.alike import circumstances, have_comparable_losses, unlike
+from chaosdrill.analysis.comparability import circumstances, have_comparable_losses, unlike
 from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.hypothesis import WHEN, Probe, ProbeResult, flips
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.slots import SERVED, UNKNOWN, Slots
+from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, Slots
+from chaosdrill.analysis.outages import Unavailability
 from chaosdrill.analysis.spans import Span, without
-from chaosdrill.analysis.unavailable import Unavailability
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.messages import Sentence, sentence
 
 Array = numpy.ndarray[Any, Any]
 NS = 1_000_000_000

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy
 
+from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, Span, states
 from chaosdrill.analysis.proportions import newcombe, wilson
 from chaosdrill.analysis.records import OK, Beats, Requests
-from chaosdrill.analysis.slots import SERVED, UNKNOWN, Span, states
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence, together
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence, together
 
 Array = numpy.ndarray[Any, Any]
 

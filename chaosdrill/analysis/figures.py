@@ -7,12 +7,12 @@ from typing import Any
 import numpy
 
 from chaosdrill.analysis.degraded import NS
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, UNSERVED, Slots, Span
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.outages import ANY, Unavailability
 from chaosdrill.analysis.proportions import ONE_IN_TWENTY
 from chaosdrill.analysis.records import OK, Requests
-from chaosdrill.analysis.slots import SERVED, UNKNOWN, UNSERVED, Slots, Span
-from chaosdrill.analysis.unavailable import ANY, Unavailability
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.messages import Sentence, sentence
 
 Array = numpy.ndarray[Any, Any]
 

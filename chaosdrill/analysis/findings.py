@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.sentences import Sentence
+from chaosdrill.messages import Sentence
 
 GRAVITY = ("refused", "interrupted", "failed", "invalid")
 TOLD = "told"

@@ -11,13 +11,13 @@ from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import gate_language as language
-from chaosdrill.analysis.alike import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis.comparability import LeftOut, have_comparable_losses, sorted_out
 from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
 from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, CandidateFigure, Compare, Gate, Number, Word
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.sentences import sentence
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.messages import sentence
 
 HELD, BROKEN, CANNOT_TELL = "held", "broken", "cannot tell"
 CLOSE = 1e-9  # relative difference below which two numbers are equal: in floating point 110 / 100 is not 1.1

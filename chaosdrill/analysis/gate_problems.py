@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from chaosdrill.analysis import gate_language as language
 from chaosdrill.analysis.compared_figures import KNOWN, may_be
 from chaosdrill.analysis.gate_language import CHANGE, VERDICT, VERDICTS, CandidateFigure, Compare, Gate, Number, Word
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.errors import codes_of, problem
 
 VERDICT_UNIT = "verdict"

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from chaosdrill.analysis import repeated
-from chaosdrill.analysis.alike import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis import statistics
+from chaosdrill.analysis.comparability import LeftOut, have_comparable_losses, sorted_out
 from chaosdrill.analysis.compared_figures import better, is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import exceeds
 from chaosdrill.analysis.many_runs import ManyRuns, many_runs
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.messages import Sentence, sentence
 
 BETTER, WORSE, DIFFERENT, SAME, TOO_FEW = "better", "worse", "different", "no difference seen", "too few runs to tell"
 
@@ -60,7 +60,7 @@ class Repeated:
     baseline: GroupFigure
     candidate: GroupFigure
     change: Measured | None
-    interval: repeated.ConfidenceInterval | None
+    interval: statistics.ConfidenceInterval | None
     delta: float | None
     p: float | None
     answer: str
@@ -80,7 +80,7 @@ class Repeated:
             "change": self.change and self.change.as_json(),
             "interval": self.interval and self.interval.as_json(),
             "cliffs_delta": self.delta,
-            "effect": None if self.delta is None else repeated.effect_in_words(self.delta),
+            "effect": None if self.delta is None else statistics.effect_in_words(self.delta),
             "p": self.p,
             "answer": self.answer,
             "why": self.why,
@@ -145,7 +145,7 @@ def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun])
     tested = {name: both for name, both in sides.items() if _is_tested(*both)}
     # figures with the same values in every run count as one measurement
     different = {(one.values, other.values): name for name, (one, other) in tested.items()}
-    corrected = repeated.holm({values: repeated.rank_test(*values) for values in different})
+    corrected = statistics.holm({values: statistics.rank_test(*values) for values in different})
     ps = {name: corrected[one.values, other.values] for name, (one, other) in tested.items()}
     units = {name: _unit((*baseline, *candidate), name) for name in names}
     return tuple(_judged(name, units[name], both, ps.get(name), len(different)) for name, both in sides.items())
@@ -186,9 +186,9 @@ def _judged(name: str, unit: str, sides: tuple[GroupFigure, GroupFigure], p: flo
     about, finest = one.about + other.about, max(one.resolution, other.resolution) or None
     how = sentence("the candidates' median less the baselines'")
     change = Measured(other.median - one.median, unit, how, finest, about)
-    delta = repeated.cliffs_delta(one.values, other.values)
+    delta = statistics.cliffs_delta(one.values, other.values)
     answer, why = _answer(name, sides, change, delta, 1.0 if p is None else p, looked_at)
-    interval = repeated.interval_of_medians(one.values, other.values)
+    interval = statistics.interval_of_medians(one.values, other.values)
     return Repeated(name, one, other, change, interval, delta, p, answer, why)
 
 
@@ -196,9 +196,9 @@ def _answer(
     name: str, sides: tuple[GroupFigure, GroupFigure], change: Measured, delta: float, p: float, looked_at: int
 ) -> tuple[str, Sentence]:
     one, other = sides
-    if p > repeated.ALPHA:
+    if p > statistics.ALPHA:
         return _no_claim(sides, looked_at)
-    if min(len(one.values), len(other.values)) < repeated.LEAST_RUNS:
+    if min(len(one.values), len(other.values)) < statistics.LEAST_RUNS:
         return TOO_FEW, _too_few(one, other, looked_at)
     more = delta > 0
     if not exceeds(change) or (change.value or 0.0) * delta <= 0:
@@ -214,8 +214,8 @@ def _no_claim(sides: tuple[GroupFigure, GroupFigure], looked_at: int) -> tuple[s
     one, other = sides
     counts = len(one.values), len(other.values)
     same = len({*one.values, *other.values}) == 1
-    possible = same or repeated.least_p(*counts) * looked_at <= repeated.ALPHA
-    if min(counts) < repeated.LEAST_RUNS or not possible:
+    possible = same or statistics.least_p(*counts) * looked_at <= statistics.ALPHA
+    if min(counts) < statistics.LEAST_RUNS or not possible:
         return TOO_FEW, _too_few(one, other, looked_at)
     if one.at_least or other.at_least:
         return TOO_FEW, sentence("some runs give a lower bound only")
@@ -223,7 +223,7 @@ def _no_claim(sides: tuple[GroupFigure, GroupFigure], looked_at: int) -> tuple[s
 
 
 def _too_few(one: GroupFigure, other: GroupFigure, looked_at: int) -> Sentence:
-    each, beside = repeated.needed(looked_at), len(one.values)
+    each, beside = statistics.needed(looked_at), len(one.values)
     text = sentence(
         "{one} against {other}: with {looked_at} measurements looked at a claim needs {each} a side",
         one=beside,
@@ -231,7 +231,7 @@ def _too_few(one: GroupFigure, other: GroupFigure, looked_at: int) -> Sentence:
         looked_at=looked_at,
         each=each,
     )
-    if repeated.LEAST_RUNS <= beside < each or beside > each:
-        needed = repeated.needed(looked_at, beside)
+    if statistics.LEAST_RUNS <= beside < each or beside > each:
+        needed = statistics.needed(looked_at, beside)
         return sentence("{few}, or {needed} against these {beside}", few=text, needed=needed, beside=beside)
     return text

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaosdrill.analysis.foreign import answer, mapping, number, sequence
 from chaosdrill.analysis.proportions import newcombe, wilson
+from chaosdrill.analysis.untrusted_json import answer, mapping, number, sequence
 
 BEFORE, DURING, AFTER = "before", "during", "after"
 WHEN = (BEFORE, DURING, AFTER)

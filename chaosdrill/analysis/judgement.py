@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis import (
-    measuring,
+    metrics,
     objectives,
     phases,
     proof,
@@ -15,20 +15,20 @@ from chaosdrill.analysis import (
     rules_records,
     verdict,
 )
+from chaosdrill.analysis.client_observations import served
 from chaosdrill.analysis.effect import FaultEffect
 from chaosdrill.analysis.findings import GRAVITY, TOLD, Finding, finding
 from chaosdrill.analysis.ledger import Write
-from chaosdrill.analysis.legs import FAIL_OVER, Leg
+from chaosdrill.analysis.ledger_comparison import ReadBackComparison, compared, differs
+from chaosdrill.analysis.load_outage import ClientOutage
 from chaosdrill.analysis.losses import Losses, name_of
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.outage import ClientOutage
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.outages import Outage, Unavailability
 from chaosdrill.analysis.phases import LegPhases, phases_of
+from chaosdrill.analysis.rule_context import RuleContext
 from chaosdrill.analysis.run import Run
-from chaosdrill.analysis.seen import RuleContext
-from chaosdrill.analysis.served import served
-from chaosdrill.analysis.truth import ReadBackComparison, compared, differs
-from chaosdrill.analysis.unavailable import Outage, Unavailability
-from chaosdrill.sentences import NOTHING, Name, Sentence, said_in, sentence
+from chaosdrill.analysis.transitions import FAIL_OVER, Leg
+from chaosdrill.messages import NOTHING, Name, Sentence, said_in, sentence
 
 VERSION = 1
 LEDGER = sentence("ledger")
@@ -92,11 +92,11 @@ def judge(run: Run) -> Judgement:
     seen = RuleContext(run)
     seen.rule("the history", verdict.of_history, run.events)
     nothing: Unavailability | None = None
-    found = seen.known("unavailability", nothing, measuring.without_service, run)
+    found = seen.known("unavailability", nothing, metrics.without_service, run)
     movements = tuple(one for number, leg in enumerate(seen.legs) for one in _movement(seen, found, number, leg))
     losses: tuple[Losses, ...] = seen.known("lost writes", (), _losses, run, found, seen.legs)
-    outage, why_not = seen.known("the client outage", _NO_OUTAGE, measuring.locust_outage, run)
-    figures = _figures(seen, found, losses, measuring.of_locust(outage, why_not))
+    outage, why_not = seen.known("the client outage", _NO_OUTAGE, metrics.locust_outage, run)
+    figures = _figures(seen, found, losses, metrics.of_locust(outage, why_not))
     _judge_objectives(seen, figures, movements, losses, outage)
     seen.rule("writes", _of_writes, run, losses)
     nothing_known: tuple[ReadBackComparison, ...] = ()
@@ -106,7 +106,7 @@ def judge(run: Run) -> Judgement:
     _judge_records(seen)
     seen.rule("service", _still_out, found, outage)
     none: list[dict[str, Any]] = []
-    latencies = seen.known("latencies", none, measuring.latencies, run, found, seen.fault, seen.legs)
+    latencies = seen.known("latencies", none, metrics.latencies, run, found, seen.fault, seen.legs)
     outages = {"all": found.overall, **found.by_operation} if found is not None else {}
     word, reasons, findings = _verdict(seen)
     figures, losses = _provable(seen, word, figures, losses)
@@ -114,15 +114,15 @@ def judge(run: Run) -> Judgement:
 
 
 def _losses(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> tuple[Losses, ...]:
-    return tuple(measuring.losses_of(run, found, moved))
+    return tuple(metrics.losses_of(run, found, moved))
 
 
 def _movement(seen: RuleContext, found: Unavailability | None, number: int, leg: Leg) -> tuple[LegPhases, ...]:
     """Return the phases of a transition; empty when they cannot be determined."""
 
     def work_out() -> tuple[LegPhases, ...]:
-        fault = measuring.fault_of_leg(seen.fault, seen.legs, number)
-        clients = served(seen.run, leg, fault, *measuring.sustained(seen.run, found, leg, fault))
+        fault = metrics.fault_of_leg(seen.fault, seen.legs, number)
+        clients = served(seen.run, leg, fault, *metrics.sustained(seen.run, found, leg, fault))
         return (phases_of(seen.run, leg, fault, clients),)
 
     none: tuple[LegPhases, ...] = ()
@@ -133,9 +133,9 @@ def _figures(
     seen: RuleContext, found: Unavailability | None, losses: Sequence[Losses], client_outage: Measured
 ) -> Figures:
     none: Figures = {}
-    figures = dict(seen.known("recovery", none, measuring.recoveries_of, seen.run, found, seen.legs, seen.fault))
+    figures = dict(seen.known("recovery", none, metrics.recoveries_of, seen.run, found, seen.legs, seen.fault))
     figures["client_outage"] = client_outage
-    figures |= seen.known("service", {"availability": _NOT_WORKED_OUT}, measuring.of_service, found)
+    figures |= seen.known("service", {"availability": _NOT_WORKED_OUT}, metrics.of_service, found)
     return figures | _figures_of_losses(losses)
 
 
@@ -217,7 +217,7 @@ def _judge_movements(seen: RuleContext, movements: Sequence[LegPhases]) -> None:
     end_ns = max([0, *(look.by_ns for look in facts), *(leg.until_ns for leg in seen.legs)])
     seen.rule("the writers", rules_machine.two_writers, facts, end_ns)
     no_effect: FaultEffect | None = None
-    effect = seen.known("the fault's effect", no_effect, measuring.effect, run, seen.fault, seen.legs)
+    effect = seen.known("the fault's effect", no_effect, metrics.effect, run, seen.fault, seen.legs)
     seen.rule("the fault", rules_fault.without_effect, run, effect)
     seen.rule("replication under the fault", rules_fault.replication_continued, run)
     home_again = [one.leg.ended_ns for one in movements if one.leg.what != FAIL_OVER]

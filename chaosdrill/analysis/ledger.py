@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaosdrill.analysis.clocks import UNMEASURED, Offset
-from chaosdrill.sentences import Name, Sentence, as_it_is, sentence
+from chaosdrill.messages import Name, Sentence, as_it_is, sentence
 
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis.executions import Executions, executions
 from chaosdrill.analysis.ledger import (
     ACCEPTED,
     MISSING,
@@ -20,8 +19,9 @@ from chaosdrill.analysis.ledger import (
     Write,
     WriteLedger,
 )
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.write_effects import Executions, executions
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 HOW_LOST = sentence(
     "accepted writes that the read-back found missing, never settled, or without effect on their balance"

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.alike import LeftOut, circumstances, sorted_out
+from chaosdrill.analysis.comparability import LeftOut, circumstances, sorted_out
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.hypothesis import WHEN, ProbeResult, flips, state
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 
 
 @dataclass(frozen=True)

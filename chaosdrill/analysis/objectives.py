@@ -11,9 +11,9 @@ from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.losses import Losses, name_of
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.phases import DATABASE, PHASES, LegPhases
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 BUDGETS = "budgets"
 LISTED = 5

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis.facts import FactsChange, Span, at, during, looked_until_ns, looks, turned
-from chaosdrill.analysis.legs import Leg, TransitionStep
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.client_observations import Served
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.region_observations import FactsChange, Span, at, during, looked_until_ns, looks, turned
 from chaosdrill.analysis.run import Run, at_ns
-from chaosdrill.analysis.served import Served
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.analysis.transitions import Leg, TransitionStep
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 REPLICATION_PAUSE = "replication-pause"  # a kind of fault that clients do not notice
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chaosdrill.analysis.findings import PASSED
-from chaosdrill.analysis.foreign import sequence
-from chaosdrill.analysis.legs import FAIL_BACK, FAIL_OVER, Leg
 from chaosdrill.analysis.losses import HOW_SECONDS, Losses
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.run import Run
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
+from chaosdrill.analysis.transitions import FAIL_BACK, FAIL_OVER, Leg
+from chaosdrill.analysis.untrusted_json import sequence
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
 
 PROOF = (PASSED, "failed")  # verdicts of runs that proved something
 RECOVERY = "recovery_"

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.chance import LEAST_BEATS
 from chaosdrill.analysis.degraded import NS, ServiceLimits, failures
+from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, Slots
 from chaosdrill.analysis.figures import NO_BEAT
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.slots import SERVED, UNKNOWN, Slots
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.outage_threshold import LEAST_BEATS
+from chaosdrill.analysis.outages import Outage, Unavailability, UnknownSpan
 from chaosdrill.analysis.spans import Span
-from chaosdrill.analysis.unavailable import Outage, Unavailability, UnknownSpan
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 
 Array = numpy.ndarray[Any, Any]
 

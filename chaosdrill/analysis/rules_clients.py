@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from chaosdrill.analysis.facts import FactsChange, at, during
+from chaosdrill.analysis.client_observations import addresses, dns_changed
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.records import is_served
+from chaosdrill.analysis.region_observations import FactsChange, at, during
 from chaosdrill.analysis.run import Run
-from chaosdrill.analysis.served import addresses, dns_changed
-from chaosdrill.sentences import sentence
+from chaosdrill.analysis.transitions import Leg
+from chaosdrill.messages import sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.records import Beats

@@ -8,10 +8,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.foreign import mapping, number, text
 from chaosdrill.analysis.records import is_served
 from chaosdrill.analysis.run import Event, Run, at_ns
-from chaosdrill.sentences import Sentence, as_it_is, sentence
+from chaosdrill.analysis.untrusted_json import mapping, number, text
+from chaosdrill.messages import Sentence, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.effect import FaultEffect

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chaosdrill.analysis import phases
-from chaosdrill.analysis.facts import FactsChange, during
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import TOLERANCE_NS
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.analysis.region_observations import FactsChange, during
+from chaosdrill.analysis.transitions import Leg
+from chaosdrill.messages import Sentence, sentence
 
 # the finding when a phase was reported as done and the facts never showed it
 _UNDONE: Mapping[str, tuple[str, Callable[[Leg], Sentence]]] = {

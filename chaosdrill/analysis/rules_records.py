@@ -5,7 +5,7 @@ from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.run import RecordSource, Run, at_ns
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 
 SILENT_NS = 5_000_000_000  # a healthy source records its watermark every second
 CLOCK_OFF_S = 1.0

@@ -9,9 +9,9 @@ from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.ledger import WriteLedger
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.outage import Bucket
+    from chaosdrill.analysis.ledger_comparison import Truth
+    from chaosdrill.analysis.load_outage import Bucket
     from chaosdrill.analysis.records import Beats, Requests
-    from chaosdrill.analysis.truth import Truth
 
 Event = Mapping[str, Any]
 

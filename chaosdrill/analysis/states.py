@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.sentences import Name, Sentence, sentence
+from chaosdrill.messages import Name, Sentence, sentence
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chaosdrill.analysis.aftermath import changes_of
-from chaosdrill.analysis.foreign import mapping, number, text
 from chaosdrill.analysis.hypothesis import hypothesis_of
-from chaosdrill.history.owed import HANDED_OVER
+from chaosdrill.analysis.undo_results import changes_of
+from chaosdrill.analysis.untrusted_json import mapping, number, text
+from chaosdrill.history.owed_undos import HANDED_OVER
 
 WRITES = "writes of the heartbeat"
 DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.aims import Aim, aims
-from chaosdrill.analysis.alike import LeftOut, sorted_out
+from chaosdrill.analysis.comparability import LeftOut, sorted_out
 from chaosdrill.analysis.compared_figures import MOVEMENTS, RECOVERY
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.objective_results import Aim, aims
 from chaosdrill.analysis.phases import DNS, FAULT, NOTICED, PHASES, STARTED
 
 # phases that follow each other from the start of a transition; DNS changes in parallel

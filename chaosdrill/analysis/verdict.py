@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word_of
-from chaosdrill.analysis.outage import ClientOutage
+from chaosdrill.analysis.load_outage import ClientOutage
 from chaosdrill.analysis.states import state_in_words
 from chaosdrill.errors import could_not_see
-from chaosdrill.sentences import Name, Sentence, as_it_is, said_by, sentence
+from chaosdrill.messages import Name, Sentence, as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
 LEAST_OPEN_OUTAGE_S = 1.0  # a shorter one may be caused by the stop of the load

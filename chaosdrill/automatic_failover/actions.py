@@ -6,7 +6,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.automatic_failover.chain import (
+from chaosdrill.automatic_failover.triggers import (
     ENABLED,
     UNDO_OF_DISABLING,
     WATCHED,

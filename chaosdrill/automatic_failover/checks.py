@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
-from chaosdrill.automatic_failover.chain import alarm_state, is_enabled, rule_state
+from chaosdrill.automatic_failover.triggers import alarm_state, is_enabled, rule_state
 from chaosdrill.aws import System
 from chaosdrill.aws.regions import any_region
 from chaosdrill.parts.interface import Check, CheckContext, Reading

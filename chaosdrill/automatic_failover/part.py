@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from chaosdrill.automatic_failover import rescue
-from chaosdrill.automatic_failover.chain import (
+from chaosdrill.automatic_failover.checks import checks
+from chaosdrill.automatic_failover.triggers import (
     DISABLED,
     ENABLED,
     WITH_MANAGEMENT_EVENTS,
@@ -13,10 +14,10 @@ from chaosdrill.automatic_failover.chain import (
     rule_state,
     rule_update,
 )
-from chaosdrill.automatic_failover.checks import checks
 from chaosdrill.aws import System
 from chaosdrill.aws.regions import any_region
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import (
     BasePart,
     Check,
@@ -30,7 +31,6 @@ from chaosdrill.parts.interface import (
     UndoRule,
     UndoStep,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 

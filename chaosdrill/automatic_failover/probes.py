@@ -8,9 +8,9 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import probe
-from chaosdrill.automatic_failover import chain
+from chaosdrill.automatic_failover import triggers
 from chaosdrill.aws import System, stepfunctions, system_of
-from chaosdrill.aws.explicit import with_failover_region
+from chaosdrill.aws.overrides import with_failover_region
 from chaosdrill.aws.polling import seen, seen_within
 from chaosdrill.aws.regions import any_region, region_named
 from chaosdrill.errors import TimedOut
@@ -41,7 +41,7 @@ def alarm_state(
     system = system_of(configuration, secrets)
     where = any_region(system, region)
     return seen_within(
-        lambda: chain.alarm_state(system, where, alarm), lambda state: state == expected, float(within_s)
+        lambda: triggers.alarm_state(system, where, alarm), lambda state: state == expected, float(within_s)
     )
 
 
@@ -83,7 +83,7 @@ def automatic_failover(
 
 def _begun(system: System, within_s: float) -> tuple[str, float]:
     began = time.monotonic()
-    for arn in seen(lambda: chain.failover_since(system), within_s):
+    for arn in seen(lambda: triggers.failover_since(system), within_s):
         if arn:
             return arn, time.monotonic() - began
     raise TimedOut(

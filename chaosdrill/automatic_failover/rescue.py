@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from chaosdrill.automatic_failover.chain import (
+from chaosdrill.automatic_failover.triggers import (
     UNDO_OF_DISABLING,
     disable_rule,
     enable_rule,
@@ -17,7 +17,7 @@ from chaosdrill.automatic_failover.chain import (
 from chaosdrill.aws import System, aurora, stepfunctions
 from chaosdrill.aws.database_readiness import refuse_unready
 from chaosdrill.aws.regions import any_region
-from chaosdrill.history.owed import SYSTEM, OwedUndo
+from chaosdrill.history.owed_undos import SYSTEM, OwedUndo
 from chaosdrill.parts.interface import TRIGGER_BACK, TRIGGER_OFF, Fact, UndoStep, unneeded_step
 
 PART = "automatic_failover"

@@ -14,10 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill.aws import deadlines, safety_rules
+from chaosdrill.aws.ambiguous_result import change
 from chaosdrill.aws.credential_errors import CredentialsUnusable
-from chaosdrill.aws.doubt import change
-from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.polling import pause
+from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.topology import ClusterEndpoint

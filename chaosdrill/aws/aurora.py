@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws.pacing import paced
-from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.access import Reach
+from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee
 

@@ -27,7 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnection
 
-from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.access import Reach
 from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 
 NO_KEYS = "name a profile (`aws: {profile: ...}` in the topology), or set AWS_PROFILE or keys in the environment"

@@ -12,6 +12,7 @@ from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from chaosdrill.aws import deadlines
+from chaosdrill.aws.access import Reach
 from chaosdrill.aws.credential_errors import (
     ENDED,
     WRONG_KEYS,
@@ -20,9 +21,8 @@ from chaosdrill.aws.credential_errors import (
     error_code,
     unusable,
 )
-from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES
-from chaosdrill.history import keep_secret
+from chaosdrill.history import register_secret
 
 _FIRST_PAUSE_S = 0.05
 _LEAST_SECRET = 16  # characters; AWS's keys have 40 and more, and the lab's keys are plain words, no secrets
@@ -51,7 +51,7 @@ class SigningKeys:
             return None
         with credentials_needed(self.reach, self.settings):
             keys = self.held.get_frozen_credentials()
-        keep_secret(*(text for text in (keys.secret_key, keys.token) if text and len(text) >= _LEAST_SECRET))
+        register_secret(*(text for text in (keys.secret_key, keys.token) if text and len(text) >= _LEAST_SECRET))
         return Credentials(keys.access_key, keys.secret_key, keys.token)
 
     def renew(self) -> None:
@@ -70,7 +70,7 @@ class SigningKeys:
             held.access_key, held.secret_key, held.token = fresh.access_key, fresh.secret_key, fresh.token
 
 
-def watch(client: Any, keys: SigningKeys) -> None:
+def install_refresh(client: Any, keys: SigningKeys) -> None:
     """Make ``client`` renew its credentials when AWS reports them expired, hide them in all output, and report
     clearly when there are none.
     """

@@ -16,7 +16,7 @@ from chaosdrill.aws import aurora, deadlines
 from chaosdrill.aws.polling import seen
 from chaosdrill.aws.system import System
 from chaosdrill.errors import Refused
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 
 logger = logging.getLogger("chaostoolkit")
 

@@ -171,7 +171,7 @@ def begin_attempt(client: Any) -> None:
     _attempt_until.set(math.inf if uploads else boot_s() + attempt_s(client))
 
 
-def keep(client: Any) -> None:
+def install_deadline(client: Any) -> None:
     """Make the calls of ``client`` end with the deadline of the caller.
 
     Register it after all other handlers: requests that those send before a call have deadlines of their own, and their

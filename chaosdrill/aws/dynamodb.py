@@ -4,8 +4,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws.doubt import change
-from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.ambiguous_result import change
+from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 

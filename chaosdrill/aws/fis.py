@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws.answers import answered
+from chaosdrill.aws.responses import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"

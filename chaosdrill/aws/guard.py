@@ -14,9 +14,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
+from chaosdrill.aws.access import Reach
 from chaosdrill.aws.credentials import SigningKeys
 from chaosdrill.aws.polling import end_step_if_stopped
-from chaosdrill.aws.reach import Reach
 from chaosdrill.errors import AccountChanged, CannotSee, Refused
 
 _READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup", "Simulate", "TransactGet")

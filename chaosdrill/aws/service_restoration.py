@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import arc, aurora, deadlines, dynamodb
-from chaosdrill.aws.placement import flags_of, is_open_in, routing_to
+from chaosdrill.aws.active_region import flags_of, is_open_in, routing_to
 from chaosdrill.aws.polling import seen, seen_within
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, TimedOut

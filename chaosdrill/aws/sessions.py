@@ -10,7 +10,8 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
 from chaosdrill import __version__
-from chaosdrill.aws import deadlines, tape
+from chaosdrill.aws import deadlines, recorder
+from chaosdrill.aws.access import Reach
 from chaosdrill.aws.calls import log_calls
 from chaosdrill.aws.changes import record_changes
 from chaosdrill.aws.credential_errors import (
@@ -20,10 +21,9 @@ from chaosdrill.aws.credential_errors import (
     configuration_needed,
     credentials_needed,
 )
-from chaosdrill.aws.credentials import SigningKeys, watch
+from chaosdrill.aws.credentials import SigningKeys, install_refresh
 from chaosdrill.aws.guard import guard_account, learn_accounts
 from chaosdrill.aws.lease_guard import MARGIN_S, guard_lease
-from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES, retry_always
 from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.topology.loopback import is_loopback
@@ -87,14 +87,14 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
     log_calls(made, region)
     record_changes(made, region)
     retry_always(made)
-    watch(made, keys)
-    tape.attach(made, region)
+    install_refresh(made, keys)
+    recorder.attach(made, region)
     if service == "sts":
         learn_accounts(made, keys)
     else:
         guard_account(made, keys, lambda: client(reach, "sts", region))
         guard_lease(made, MARGIN_S[reach.target])
-    deadlines.keep(made)
+    deadlines.install_deadline(made)
     return made
 
 
@@ -124,10 +124,10 @@ def _new_coordination_client(reach: Reach, region: str) -> Any:
         made = session.client("dynamodb", region_name=region, endpoint_url=url, config=config)
     log_calls(made, region)
     retry_always(made)
-    watch(made, keys)
-    tape.attach(made, region)
+    install_refresh(made, keys)
+    recorder.attach(made, region)
     guard_account(made, keys, lambda: client(reach, "sts", region))
-    deadlines.keep(made)
+    deadlines.install_deadline(made)
     return made
 
 
@@ -213,7 +213,7 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
             service, **{**kwargs, "region_name": reach.sts_region, "endpoint_url": url, "config": _config(service, url)}
         )
         log_calls(made, reach.sts_region)
-        deadlines.keep(made)
+        deadlines.install_deadline(made)
         return made
 
     fetcher = AssumeRoleCredentialFetcher(

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import deadlines, lease_guard
-from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.ambiguous_result import left_behind
 from chaosdrill.aws.polling import pause, seen
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee

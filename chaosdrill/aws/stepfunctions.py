@@ -11,13 +11,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import execution_memory
-from chaosdrill.aws.answers import answered
-from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.access import Reach
 from chaosdrill.aws.polling import seen
-from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.read_coalescing import paced
+from chaosdrill.aws.responses import answered
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, ExecutionFailed, problem
-from chaosdrill.topology.sense import problem_of_machine
+from chaosdrill.topology.consistency import problem_of_machine
 
 RUNNING = "RUNNING"
 ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})  # PENDING_REDRIVE and all others are not final

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.aws.access import Reach, reach_of
 from chaosdrill.aws.guard import account_of, refuse_other_accounts
-from chaosdrill.aws.reach import Reach, reach_of
 from chaosdrill.aws.sessions import client, coordination_client, signing_keys
 from chaosdrill.topology import Topology, topology_of
 

@@ -26,7 +26,7 @@ from chaosdrill.cli.topology import topology
 from chaosdrill.cli.trend import trend
 from chaosdrill.cli.watch import watch
 from chaosdrill.errors import BadInput, DrillError, problem
-from chaosdrill.plain_text import keep_streams_writable
+from chaosdrill.terminal_text import keep_streams_writable
 
 _NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 

@@ -17,7 +17,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.choosing import RunStore
+    from chaosdrill.runs.selection import RunStore
 
 CANNOT = 2
 PASSED = "passed"
@@ -85,7 +85,7 @@ def compare(
     if problems := _problems(asked, html, junit):
         raise usage_error(BadInput([problem("options-invalid", one) for one in problems]))
     shown = _Shown(everything, html, language, zone, as_json)
-    from chaosdrill.runs.choosing import the_store
+    from chaosdrill.runs.selection import the_store
 
     try:
         if gates:
@@ -147,8 +147,8 @@ def _many(store: "RunStore", asked: _Asked, shown: _Shown) -> int:
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_many
     from chaosdrill.cli.screen import Screen, say_json
-    from chaosdrill.runs.choosing import chosen, newest_alike
     from chaosdrill.runs.comparing import read_compared_runs
+    from chaosdrill.runs.selection import chosen, newest_alike
 
     others: list[Path] = []
     if asked.last is not None:
@@ -181,8 +181,8 @@ def _sides(store: "RunStore", asked: _Asked, shown: _Shown) -> int:
 
 def _paths(store: "RunStore", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
     """Return the candidates, by default the newest run, and the baselines, by default ``or_else``."""
-    from chaosdrill.runs.choosing import chosen
-    from chaosdrill.runs.finding import find_run
+    from chaosdrill.runs.lookup import find_run
+    from chaosdrill.runs.selection import chosen
 
     before, after = (asked.runs[:1], asked.runs[1:]) if asked.runs else (asked.baseline or or_else, asked.candidate)
     candidates = chosen(store, after) if after else [find_run()]

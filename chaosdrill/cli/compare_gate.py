@@ -9,7 +9,7 @@ from chaosdrill.cli import junit_option as junit_file
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.alike import LeftOut
+    from chaosdrill.analysis.comparability import LeftOut
     from chaosdrill.analysis.compared_run import ComparedRun
     from chaosdrill.analysis.gate import Figures, Result
     from chaosdrill.analysis.gate_language import Gate

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from chaosdrill.cli.screen import Screen, short
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.alike import LeftOut
+    from chaosdrill.analysis.comparability import LeftOut
     from chaosdrill.analysis.compared_run import ComparedRun
     from chaosdrill.analysis.comparison import Comparison, FigureDifference, ProbeComparison
     from chaosdrill.analysis.groups import GroupFigure, Groups, Repeated
     from chaosdrill.analysis.hypothesis import ProbeResult
     from chaosdrill.analysis.many_runs import Checks, ManyRuns
-    from chaosdrill.analysis.measured import Measured
+    from chaosdrill.analysis.measurement import Measured
 
 CLAIMS = ("better", "worse", "different")
 NAMED = 5  # runs that are named per reason for leaving runs out
@@ -207,7 +207,7 @@ def _is_news(one: "Repeated") -> bool:
 
 
 def _repeated(one: "Repeated") -> Sequence[str]:
-    from chaosdrill.analysis.repeated import effect_in_words
+    from chaosdrill.analysis.statistics import effect_in_words
 
     sides = [_side(side) for side in (one.baseline, one.candidate)]
     if one.change is None:
@@ -225,7 +225,7 @@ def _side(side: "GroupFigure") -> str:
 
 
 def _what_is_claimed(found: "Groups") -> str:
-    from chaosdrill.analysis.repeated import ALPHA
+    from chaosdrill.analysis.statistics import ALPHA
 
     return (
         f"{found.looked_at} measurements were looked at. Where nothing differs, at most {ALPHA:.0%} of such "

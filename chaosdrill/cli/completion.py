@@ -10,8 +10,8 @@ def complete_run(context: click.Context, parameter: click.Parameter, incomplete:
     from click.shell_completion import CompletionItem
 
     from chaosdrill.errors import BadInput
-    from chaosdrill.home import runs_directory
-    from chaosdrill.runs.finding import names_of_runs
+    from chaosdrill.paths import runs_directory
+    from chaosdrill.runs.lookup import names_of_runs
 
     try:
         names = sorted(names_of_runs(runs_directory()), reverse=True)

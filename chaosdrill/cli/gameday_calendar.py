@@ -59,7 +59,7 @@ def require_game_days(calendar: "Calendar", ids: tuple[str, ...]) -> None:
 
     :raises click.UsageError: naming each, with the known ones.
     """
-    from chaosdrill.topology.sense import suggestion
+    from chaosdrill.topology.consistency import suggestion
 
     known = list(calendar.game_days)
     if unknown := [one for one in ids if one not in known]:

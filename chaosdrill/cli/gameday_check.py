@@ -35,9 +35,9 @@ def check(as_json: bool, calendar_file: str | None) -> None:
     """
     from chaosdrill.gamedays.alerts import alerts_of
     from chaosdrill.gamedays.notifications.deliveries import Deliveries
-    from chaosdrill.gamedays.reading import read, rules_of
     from chaosdrill.gamedays.run_observations import recorded_findings
     from chaosdrill.gamedays.stores import store_of
+    from chaosdrill.gamedays.tick_inputs import read, rules_of
 
     calendar = read_calendar(calendar_file)
     with ledger_needed():

@@ -124,7 +124,7 @@ def systemd(
     """
     from chaosdrill.coordination.holders import user_name
     from chaosdrill.gamedays.exports import systemd as engine
-    from chaosdrill.home import home
+    from chaosdrill.paths import home
 
     def render(planned: "Export") -> Mapping[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}

@@ -84,7 +84,7 @@ def _require_channels(calendar: "Calendar", names: tuple[str, ...]) -> None:
 
     :raises click.UsageError: naming each.
     """
-    from chaosdrill.topology.sense import suggestion
+    from chaosdrill.topology.consistency import suggestion
 
     known = list(calendar.channels)
     if not known:

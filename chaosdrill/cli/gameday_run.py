@@ -44,7 +44,14 @@ def run(game_day: str, occurrence: str | None, calendar_file: str | None) -> Non
     cannot be read or written.
     """
     from chaosdrill.gamedays.launch import CLAIM_VARIABLE, directory_of
-    from chaosdrill.gamedays.running import SCHEDULE, Claim, OccurrenceDrill, claim, principal_by_hand, take_claim
+    from chaosdrill.gamedays.occurrence_run import (
+        SCHEDULE,
+        Claim,
+        OccurrenceDrill,
+        claim,
+        principal_by_hand,
+        take_claim,
+    )
     from chaosdrill.gamedays.stores import store_of
 
     calendar = read_calendar(calendar_file)
@@ -86,7 +93,7 @@ def _planned(game_day: "GameDay", occurrence: str | None, store: "ItemStore") ->
     import time
 
     from chaosdrill.gamedays.calendar import Occurrence
-    from chaosdrill.gamedays.due import AHEAD_MS, DUE, due_occurrence
+    from chaosdrill.gamedays.due_occurrence import AHEAD_MS, DUE, due_occurrence
 
     now_ms = store.now_ms()
     if not occurrence:

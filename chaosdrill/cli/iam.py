@@ -126,7 +126,7 @@ def topics_of(topology: Path) -> set[str]:
 
 
 def _stop_when_of(experiment: str) -> "StopWhen":
-    from chaosdrill.controls.hooks import own_arguments
+    from chaosdrill.controls.control_validation import own_arguments
     from chaosdrill.stop_when import stop_when_of
 
     arguments = own_arguments(read_experiment(experiment))

@@ -66,15 +66,15 @@ def up(
     resync: float | None,
 ) -> None:
     """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
-    from chaosdrill.lab import host, plan, running
+    from chaosdrill.lab import host, plan, running_lab
 
     if scale is None:
-        runs = running.running_plan()
+        runs = running_lab.running_plan()
         scale = runs.scale if runs else plan.DEFAULT_SCALE
     leased = host.attach_or_start(
         scale, locustfile, detach, click.echo, broken=broken, holder=_holder(), lenient=lenient, resync_s=resync
     )
-    seen = running.status()
+    seen = running_lab.status()
     _show(seen)
     if detach:
         leased.connection.close()
@@ -124,9 +124,9 @@ def status(as_json: bool) -> None:
 
     Exit code: 0 when a lab runs and every part is healthy, 1 when not.
     """
-    from chaosdrill.lab import running
+    from chaosdrill.lab import running_lab
 
-    seen = running.status()
+    seen = running_lab.status()
     if as_json:
         click.echo(json.dumps(seen, indent=1))
     else:
@@ -171,9 +171,9 @@ def _show_page_access(port: int) -> None:
 @lab.command()
 def env() -> None:
     """Print shell exports that lead the AWS CLI, boto3 and chaosdrill to the lab: eval "$(chaosdrill lab env)"."""
-    from chaosdrill.lab import entering
+    from chaosdrill.lab import client_shell
 
-    for line in entering.shell_exports():
+    for line in client_shell.shell_exports():
         click.echo(line)
 
 
@@ -182,10 +182,10 @@ def env() -> None:
 @click.option("--previous", is_flag=True, help="Of the lab before this one.")
 def logs(part: str | None, previous: bool) -> None:
     """Show the end of every part's log, or the whole log of PART."""
-    from chaosdrill.lab import running
+    from chaosdrill.lab import running_lab
     from chaosdrill.lab.processes import tail
 
-    directory = running.directory() / "logs" / ("previous" if previous else "")
+    directory = running_lab.directory() / "logs" / ("previous" if previous else "")
     found = sorted(directory.glob("*.log"))
     if part:
         chosen = [log for log in found if log.stem == part]
@@ -213,9 +213,9 @@ def shell() -> None:
 
 
 def _enter(command: list[str]) -> None:
-    from chaosdrill.lab import entering
+    from chaosdrill.lab import client_shell
 
-    program, environment = entering.client_command(command)
+    program, environment = client_shell.client_command(command)
     sys.stdout.flush()
     os.execvpe(program[0], program, environment)
 
@@ -224,10 +224,10 @@ def _enter(command: list[str]) -> None:
 @click.argument("seconds", type=click.FloatRange(0, 3600), required=False)
 def lag(seconds: float | None) -> None:
     """Show the replication lag of the main table, or set it to SECONDS (real seconds, not scaled)."""
-    from chaosdrill.lab import running, wire
+    from chaosdrill.lab import control_socket, running_lab
 
     arguments = {} if seconds is None else {"seconds": seconds}
-    answer = wire.call(running.directory() / running.SOCKET, "main_table.lag", **arguments)
+    answer = control_socket.call(running_lab.directory() / running_lab.SOCKET, "main_table.lag", **arguments)
     click.echo(f"main table: {answer['lag_s']:g} s behind")
 
 
@@ -239,9 +239,9 @@ def truth(as_json: bool, region: str) -> None:
 
     Nothing is changed. What clients were told, and what a drill has found out, can be compared with it by id.
     """
-    from chaosdrill.lab import running, wire
+    from chaosdrill.lab import control_socket, running_lab
 
-    found = wire.call(running.directory() / running.SOCKET, "truth", region=region)
+    found = control_socket.call(running_lab.directory() / running_lab.SOCKET, "truth", region=region)
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return

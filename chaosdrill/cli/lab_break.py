@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chaosdrill.lab.breaks.model import Break
+    from chaosdrill.lab.misbehaviours.model import Break
 
 FAULTS = "/chaosdrill/faults"
 
@@ -15,13 +15,13 @@ class Breaks(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return the names of all commands."""
-        from chaosdrill.lab.breaks import all_breaks
+        from chaosdrill.lab.misbehaviours import all_breaks
 
         return [*super().list_commands(context), *all_breaks()]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return the command of a name."""
-        from chaosdrill.lab.breaks import all_breaks
+        from chaosdrill.lab.misbehaviours import all_breaks
 
         found = super().get_command(context, name)
         return found or (_command(all_breaks()[name]) if name in all_breaks() else None)
@@ -54,7 +54,7 @@ def break_lab(context: click.Context, clear: bool, show_all: bool) -> None:
 
 
 def _show_all() -> None:
-    from chaosdrill.lab.breaks import all_breaks
+    from chaosdrill.lab.misbehaviours import all_breaks
 
     for one in all_breaks().values():
         click.echo(f"{one.name:<42}{one.says}")
@@ -85,9 +85,9 @@ def _show_broken() -> None:
 
 
 def _ask(op: str, **arguments: Any) -> Any:
-    from chaosdrill.lab import breaking, running, wire
+    from chaosdrill.lab import control_socket, in_force, running_lab
 
-    return wire.call(running.directory() / running.SOCKET, op, breaking.BREAKS_WITHIN_S, **arguments)
+    return control_socket.call(running_lab.directory() / running_lab.SOCKET, op, in_force.BREAKS_WITHIN_S, **arguments)
 
 
 def _command(one: "Break") -> click.Command:
@@ -97,7 +97,7 @@ def _command(one: "Break") -> click.Command:
 
     def checked(name: str, options: dict[str, Any]) -> dict[str, Any]:
         from chaosdrill.errors import BadInput
-        from chaosdrill.lab.breaks import options_of
+        from chaosdrill.lab.misbehaviours import options_of
 
         problems: list[str] = []
         read = options_of(name, options, problems)

@@ -88,7 +88,7 @@ def _ids(leases: "Sequence[Lease]") -> str:
 
 def _directory(text: str) -> Path | None:
     """Return the directory of a run on this machine; None when it may be on another machine."""
-    from chaosdrill.runs.finding import find_run
+    from chaosdrill.runs.lookup import find_run
 
     try:
         return find_run(text)
@@ -99,7 +99,7 @@ def _directory(text: str) -> Path | None:
 
 
 def _topology_of(directory: Path) -> Path | None:
-    from chaosdrill.analysis.foreign import mapping, text
+    from chaosdrill.analysis.untrusted_json import mapping, text
     from chaosdrill.runs.entries import opened_of
 
     opened = opened_of(directory)
@@ -108,7 +108,7 @@ def _topology_of(directory: Path) -> Path | None:
 
 
 def _usual_topology() -> Path | None:
-    from chaosdrill.lab.running import running_plan
+    from chaosdrill.lab.running_lab import running_plan
 
     if named := os.environ.get(TOPOLOGY_VARIABLE):
         return Path(named)

@@ -63,11 +63,11 @@ def rehearse(
 
     Exit code: 0 when a drill could start now, 1 when something is in the way.
     """
-    from chaosdrill.aws import tape
+    from chaosdrill.aws import recorder
     from chaosdrill.rehearsal import bundle
     from chaosdrill.rehearsal.rehearse import rehearse as look
 
-    with tape.recording() if export else nullcontext() as answers:
+    with recorder.recording() if export else nullcontext() as answers:
         seen = look(experiment, var, topology, make_template)
     if export and answers:
         bundle.export(export, seen.topology, answers.calls)
@@ -99,10 +99,10 @@ def _confirm(seen: "Rehearsal", experiment: Path, account: str) -> None:
 
 
 def _plain(seen: "Rehearsal") -> dict[str, Any]:
-    from chaosdrill.history import plain
+    from chaosdrill.history import to_json_safe
 
     raw = {**asdict(seen), "topology": str(seen.topology.path), "usd": round(seen.usd, 2)}
-    found: dict[str, Any] = plain({**raw, "in_the_way": seen.in_the_way})
+    found: dict[str, Any] = to_json_safe({**raw, "in_the_way": seen.in_the_way})
     return found
 
 

@@ -52,8 +52,8 @@ def report(run: str, language: str, output: Path | None, pdf: bool, zone: Zone, 
     Exit code: 0 when it was written, whatever the verdict; 2 when there is no such run, or nothing of one to show.
     """
     from chaosdrill.errors import BadInput, problem
+    from chaosdrill.report.build import report_of, write_report
     from chaosdrill.report.embedding import NoReport
-    from chaosdrill.report.making import report_of, write_report
     from chaosdrill.report.pdf import write_pdf
     from chaosdrill.runs import find_run
 

@@ -75,7 +75,7 @@ def _read(text: str) -> "tuple[System, Situation]":
 
     :raises BadInput: when no system is named, or the run is unknown.
     """
-    from chaosdrill.home import runs_directory
+    from chaosdrill.paths import runs_directory
     from chaosdrill.rescue.situation import situation_of
     from chaosdrill.runs.unended import SystemFile
 

@@ -33,12 +33,12 @@ def import_run(file: str, as_json: bool) -> None:
     Exit code: 0 when it is in the store; 2 when it was refused, with every reason, or is there already.
     """
     from chaosdrill.errors import BadInput
-    from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+    from chaosdrill.paths import RUNS_VARIABLE, ensure_directory, runs_directory
     from chaosdrill.runs.archive.quarantine import quarantined
     from chaosdrill.runs.summaries import read_summary
 
     try:
-        runs = made(runs_directory(), RUNS_VARIABLE)
+        runs = ensure_directory(runs_directory(), RUNS_VARIABLE)
         name = _import(Path(file), runs)
     except BadInput as error:
         raise usage_error(error) from error
@@ -68,7 +68,7 @@ def _make_report(directory: Path) -> str:
     :returns: why there is none; empty when there is one. A run without a report is imported nevertheless.
     """
     from chaosdrill.languages import language_from
-    from chaosdrill.report.making import why_no_report, write_report
+    from chaosdrill.report.build import why_no_report, write_report
     from chaosdrill.time_zones import zone_from
 
     if why := why_no_report():
@@ -82,7 +82,7 @@ def _make_report(directory: Path) -> str:
 
 def _import(path: Path, runs: Path) -> str:
     if _is_journal(str(path)):
-        from chaosdrill.runs.foreign.importing import import_journal
+        from chaosdrill.runs.imports.importing import import_journal
 
         return import_journal(path, runs)
     from chaosdrill.runs.archive.archives import import_archive

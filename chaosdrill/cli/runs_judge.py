@@ -46,7 +46,7 @@ def judge(named: str, junit: Path | None, as_json: bool) -> None:
     from chaosdrill.analysis.judgement import judge as judged
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run, read_run
-    from chaosdrill.runs.going_on import goes_on
+    from chaosdrill.runs.liveness import goes_on
 
     try:
         junit_file.prepare(junit)

@@ -41,7 +41,7 @@ def list_runs(everything: bool, zone: "Zone", as_json: bool, **filtered: Any) ->
     Exit code: 0, also when there is none; 2 when a filter cannot be understood, or the runs cannot be read.
     """
     from chaosdrill.errors import BadInput
-    from chaosdrill.home import runs_directory
+    from chaosdrill.paths import runs_directory
     from chaosdrill.runs.catalogue import catalogue
 
     wanted = wanted_of(**filtered)

@@ -47,7 +47,7 @@ def prune(keep: int | None, older_than: float | None, tagged: bool, yes: bool, a
         2   nothing says which runs are meant, a filter cannot be understood, or (not on a terminal) --yes is missing
     """
     from chaosdrill.errors import BadInput, problem
-    from chaosdrill.home import runs_directory
+    from chaosdrill.paths import runs_directory
     from chaosdrill.runs.files import size_of
     from chaosdrill.runs.pruning import choose
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.screen import Screen, short
@@ -44,8 +44,8 @@ def show(run: str, zone: "Zone", as_json: bool) -> None:
     Exit code: 0; 2 when there is no such run.
     """
     from chaosdrill.errors import BadInput
-    from chaosdrill.runs.describing import described
-    from chaosdrill.runs.finding import find_run
+    from chaosdrill.runs.description import described
+    from chaosdrill.runs.lookup import find_run
 
     try:
         found = described(find_run(run))
@@ -168,7 +168,7 @@ def _with_file(name: str, file: str | None, sha256: Any) -> str:
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    from chaosdrill.analysis.measured import Measured
+    from chaosdrill.analysis.measurement import Measured
 
     for name, figure in figures.items():
         measured = Measured(**figure)

@@ -47,8 +47,8 @@ def verdict(runs: Sequence[str], as_json: bool) -> None:
 
 def _verdict_of(run: str) -> dict[str, Any]:
     from chaosdrill.errors import BadInput
-    from chaosdrill.runs.finding import find_run
-    from chaosdrill.runs.going_on import goes_on
+    from chaosdrill.runs.liveness import goes_on
+    from chaosdrill.runs.lookup import find_run
     from chaosdrill.runs.summaries import read_summary
 
     known: dict[str, Any] = {"run": run, "verdict": None, "reasons": [], "source": None, "why": ""}

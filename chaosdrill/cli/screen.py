@@ -57,6 +57,6 @@ def say_json(value: Any) -> None:
     """Print a value as JSON that every parser accepts: numbers that JSON cannot represent are text."""
     import click
 
-    from chaosdrill.history import plain
+    from chaosdrill.history import to_json_safe
 
-    click.echo(json.dumps(plain(value), indent=1))
+    click.echo(json.dumps(to_json_safe(value), indent=1))

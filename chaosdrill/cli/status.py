@@ -62,7 +62,7 @@ def _read(text: str) -> "SystemStatus":
     import hashlib
 
     from chaosdrill.aws import system_of
-    from chaosdrill.home import runs_directory
+    from chaosdrill.paths import runs_directory
     from chaosdrill.rescue.status import status_of, status_of_machine
     from chaosdrill.runs.unended import SystemFile
 
@@ -147,7 +147,7 @@ def _owed(one: "OwedStatus", is_live: bool) -> Iterator[str]:
 
 
 def _ending(one: "OwedStatus") -> str:
-    from chaosdrill.history.owed import HEARTBEAT
+    from chaosdrill.history.owed_undos import HEARTBEAT
 
     if one.left_s is None and one.kind == HEARTBEAT:
         return "by itself 15 min after the drill's last call"

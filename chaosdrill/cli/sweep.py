@@ -70,7 +70,7 @@ def _system(text: str) -> "System":
 
 
 def _live_here(system: "System") -> frozenset[str]:
-    from chaosdrill.home import runs_directory
+    from chaosdrill.paths import runs_directory
     from chaosdrill.rescue.sweep import live_runs_here
 
     return live_runs_here(runs_directory(), system.topology)

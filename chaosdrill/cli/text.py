@@ -3,7 +3,7 @@
 import click
 
 from chaosdrill.errors import BadInput, DrillError
-from chaosdrill.plain_text import one_line
+from chaosdrill.terminal_text import one_line
 
 __all__ = ["one_line", "usage_error", "with_codes"]
 

@@ -16,8 +16,8 @@ from chaosdrill.errors import BadInput, problem
 if TYPE_CHECKING:
     from chaosdrill.aws import System
     from chaosdrill.conformance.assumptions import CheckedAssumption
-    from chaosdrill.survey.findings import TopologyFinding
-    from chaosdrill.survey.seen import ReadPart
+    from chaosdrill.discovery.check_result import ReadPart
+    from chaosdrill.discovery.findings import TopologyFinding
 
 WIDTH_IN_FILES = 200
 CONFORMANCE_POLICY = "failover"  # the experiment whose permissions are simulated
@@ -61,9 +61,9 @@ def discover(profile: str | None, home: str, standby: str, domain: str | None, o
     lacks a permission, the file has a TODO that says how to fill it in. What the heartbeat sends is always one.
     Exit code: 0 when the file is complete, 1 when something is left to fill in.
     """
-    from chaosdrill.survey import discovery
-    from chaosdrill.survey.account import Account
-    from chaosdrill.survey.asked import DiscoveryScope
+    from chaosdrill.discovery import discovery
+    from chaosdrill.discovery.account import Account
+    from chaosdrill.discovery.scope import DiscoveryScope
 
     _refuse_bad_input(home, standby, domain, output)
     asked = DiscoveryScope(Account(profile), home, standby, domain.rstrip(".").lower() if domain else None)
@@ -80,9 +80,9 @@ def _known_of_lab(profile: str | None) -> dict[str, Any]:
     """Return the lab's own values for what no account contains; empty when the profile is not the lab's."""
     import yaml
 
-    from chaosdrill.lab import running
+    from chaosdrill.lab import running_lab
 
-    plan = running.running_plan()
+    plan = running_lab.running_plan()
     if plan is None:
         return {}
     own = yaml.safe_load(plan.topology_file.read_text(encoding="utf-8"))
@@ -248,7 +248,7 @@ def _conformance(
 ) -> None:
     from contextlib import nullcontext
 
-    from chaosdrill.aws import system_of, tape
+    from chaosdrill.aws import recorder, system_of
     from chaosdrill.cli.iam import configuration_of, filled, policy_of
     from chaosdrill.conformance.assumptions import AS_ASSUMED
     from chaosdrill.conformance.check import conformance
@@ -258,7 +258,7 @@ def _conformance(
         raise BadInput([f"--export {export}: is there already, and is not overwritten: choose another file"])
     system = system_of({"topology": file})
     policy = filled(policy_of(CONFORMANCE_POLICY), system.topology, configuration_of(CONFORMANCE_POLICY))
-    with tape.recording() if export else nullcontext() as answers:
+    with recorder.recording() if export else nullcontext() as answers:
         rows = conformance(system, policy, on_host, watch_s)
     measured = None
     if settlement_s:  # outside the recording: the heartbeat's own commands could not be replayed

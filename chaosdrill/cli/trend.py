@@ -15,7 +15,7 @@ from chaosdrill.errors import BadInput
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.aims import Aim, Reached
+    from chaosdrill.analysis.objective_results import Aim, Reached
     from chaosdrill.analysis.trend import Point, Trend, TrendPhase
     from chaosdrill.cli.screen import Screen
 
@@ -58,8 +58,8 @@ def trend(
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.analysis.trend import trend as trend_of
     from chaosdrill.cli.screen import Screen, say_json
-    from chaosdrill.runs.choosing import newest_alike, the_store
     from chaosdrill.runs.comparing import read_compared_runs
+    from chaosdrill.runs.selection import newest_alike, the_store
 
     store = the_store()
     try:
@@ -104,7 +104,7 @@ def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: Zon
 
 def _show_reached(screen: "Screen", found: "Trend", zone: Zone) -> None:
     """Print the runs' results for their objectives, except the recovery time, which is in the previous table."""
-    from chaosdrill.analysis.aims import RTO
+    from chaosdrill.analysis.objective_results import RTO
 
     others = [aim for aim in found.aims if aim.name != RTO]
     if others:

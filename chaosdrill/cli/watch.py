@@ -16,7 +16,7 @@ from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.watch import Following
-    from chaosdrill.watch.showing import Show
+    from chaosdrill.watch.output import Show
 
 EVERY_S = 0.5
 REPORT_WITHIN_S = 10.0
@@ -80,11 +80,11 @@ def _follow(following: "Following", as_json: bool) -> None:
 
 
 def _shown(as_json: bool) -> "AbstractContextManager[Show]":
-    from chaosdrill.watch import showing
+    from chaosdrill.watch import output
 
     if as_json:
-        return nullcontext(showing.as_json)
-    return showing.screen() if _is_terminal() else nullcontext(showing.plain)
+        return nullcontext(output.as_json)
+    return output.screen() if _is_terminal() else nullcontext(output.plain)
 
 
 def _is_terminal() -> bool:
@@ -96,15 +96,15 @@ def _end(following: "Following", as_json: bool) -> bool:
 
     :returns: whether it closed.
     """
-    from chaosdrill.plain_text import one_line
-    from chaosdrill.watch import showing
+    from chaosdrill.terminal_text import one_line
+    from chaosdrill.watch import output
     from chaosdrill.watch.progress import CLOSED
 
     closed = following.progress.state == CLOSED
     if as_json:
         return closed
     if _is_terminal():
-        showing.leave_standing(following.progress)
+        output.leave_standing(following.progress)
     report = _report(following.directory) if closed else None
     click.echo(f"run directory: {one_line(str(following.directory))}")
     if report is not None:

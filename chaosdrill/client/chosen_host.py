@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System, system_of
-from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.topology import ClientHost

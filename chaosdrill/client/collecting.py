@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Protocol
 
 from chaosdrill import history
-from chaosdrill.client.load_seen import RequestFiles
 from chaosdrill.client.locust_rest import LoadGenerator
+from chaosdrill.client.plugin_responses import RequestFiles
 from chaosdrill.errors import CannotSee, DrillError
-from chaosdrill.sentences import as_it_is, sentence, together
+from chaosdrill.messages import as_it_is, sentence, together
 
 CHUNK = 1_000_000  # bytes in one response
 TAIL = 4_000  # bytes at the end of a file that are searched for its last rows

@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from chaosdrill.aws import System
-from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.client import resolve
 from chaosdrill.client.heartbeat import running_heartbeat
 from chaosdrill.client.resolvers import CLIENT, HERE

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
@@ -20,7 +20,7 @@ from chaosdrill.client.heartbeat_secrets import separated
 from chaosdrill.client.host.ssm_heartbeat import SsmHeartbeat, find_heartbeat_on_host, start_heartbeat_on_host
 from chaosdrill.client.local_heartbeat import LocalHeartbeat
 from chaosdrill.errors import CannotSee, Refused
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 from chaosdrill.topology import Heartbeat, Topology, topology_of
 
 logger = logging.getLogger("chaostoolkit")

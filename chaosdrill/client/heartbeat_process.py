@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws.doubt import FAILURES, both_told
+from chaosdrill.aws.ambiguous_result import FAILURES, both_told
 from chaosdrill.client.clocks import reading
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_records import BEATS, LEDGER, Kept

@@ -10,7 +10,7 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.errors import DrillError
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
 TAIL = 500_000  # bytes: many times a minute of two operations at 20/s

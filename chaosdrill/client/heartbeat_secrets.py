@@ -122,14 +122,14 @@ def _separated(value: Any, place: tuple[str, ...], secrets: Secrets, found: dict
             if secret is None or not _can_be_sent(secret):
                 raise BadInput([problem("secret-missing", _missing(where, str(value[REFERENCE])))])
             found[where] = secret
-            history.keep_secret(*forms_of(secret))
+            history.register_secret(*forms_of(secret))
             return {PLACEHOLDER: where}
         return {name: _separated(one, (*place, str(name)), secrets, found) for name, one in value.items()}
     if isinstance(value, list):
         return [_separated(one, (*place, str(number)), secrets, found) for number, one in enumerate(value)]
     if isinstance(value, str) and (_is_secret(place[-1], value) or secrets_in(value)):
         found[where] = value
-        history.keep_secret(*(forms_of(value) if names_a_secret(place[-1]) else secrets_in(value)))
+        history.register_secret(*(forms_of(value) if names_a_secret(place[-1]) else secrets_in(value)))
         return {PLACEHOLDER: where}
     return value
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
-from chaosdrill.client.load_seen import LoadState, LoadWindow, RequestSelection, TimelinePart
 from chaosdrill.client.local_locust import LocalLocust
 from chaosdrill.client.locust_page import credentials_of, problems_of_url
 from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, patiently, wait_for
+from chaosdrill.client.plugin_responses import LoadState, LoadWindow, RequestSelection, TimelinePart
 from chaosdrill.errors import BadInput, CannotSee, Refused
 from chaosdrill.topology import Topology, topology_of
 

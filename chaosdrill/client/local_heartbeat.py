@@ -41,7 +41,7 @@ class LocalHeartbeat(HeartbeatProcess):
         self._hidden = hidden
         self._log = directory.parent / "heartbeat.log"
         secret = new_secret()
-        history.keep_secret(secret)
+        history.register_secret(secret)
         with socket.create_server(("127.0.0.1", 0)) as page:
             url = f"http://127.0.0.1:{page.getsockname()[1]}"
             super().__init__(HeartbeatPage(url, secret=secret), settings, directory)

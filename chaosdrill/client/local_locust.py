@@ -18,9 +18,9 @@ from pathlib import Path
 
 import chaosdrill
 from chaosdrill import history
-from chaosdrill.client.load_seen import TimelinePart
 from chaosdrill.client.locust_page import PASSWORD, USER, give_secret
 from chaosdrill.client.locust_rest import LoadGenerator, wait_for
+from chaosdrill.client.plugin_responses import TimelinePart
 from chaosdrill.errors import CannotSee
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 

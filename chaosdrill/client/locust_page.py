@@ -91,7 +91,7 @@ _logins: dict[str, _Login] = {}
 
 def give_secret(url: str, secret: str) -> None:
     """Store the secret of a page that this process starts, in memory only."""
-    history.keep_secret(secret)
+    history.register_secret(secret)
     _logins.setdefault(url.rstrip("/"), _Login()).secret = secret
 
 

@@ -12,7 +12,14 @@ import requests
 
 from chaosdrill.aws.polling import pause
 from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
-from chaosdrill.client.load_seen import (
+from chaosdrill.client.locust_page import (
+    Credentials,
+    LocustPageClient,
+    MethodNotAllowed,
+    ResponseTimedOut,
+    is_open_to_strangers,
+)
+from chaosdrill.client.plugin_responses import (
     LoadState,
     LoadWindow,
     RequestFiles,
@@ -22,13 +29,6 @@ from chaosdrill.client.load_seen import (
     parsing_response,
     records_of,
     window_of,
-)
-from chaosdrill.client.locust_page import (
-    Credentials,
-    LocustPageClient,
-    MethodNotAllowed,
-    ResponseTimedOut,
-    is_open_to_strangers,
 )
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.page_guard import NEW_KEY

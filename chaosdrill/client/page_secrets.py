@@ -10,8 +10,8 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chaosdrill.home import home, made
 from chaosdrill.page_guard import OWN_HOSTS
+from chaosdrill.paths import ensure_directory, home
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
@@ -23,7 +23,7 @@ def keep_page_secret(url: str, secret: str) -> None:
     """
     path = _path(url)
     assert path is not None
-    made(path.parent)
+    ensure_directory(path.parent)
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
         file.write(secret)

@@ -42,7 +42,7 @@ def _of_caller(system: System, policy: Mapping[str, Any]) -> Observed:
 
 
 def _of_role(system: System) -> Observed:
-    arn = role.there(system, role_documents.NAME)
+    arn = role.role_arn(system, role_documents.NAME)
     if arn is None:
         return Observed(f"does not exist yet: `{role.MAKES_IT}` creates it", True)
     host = host_of(system, DOCUMENT)

@@ -29,11 +29,11 @@ from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.holders import user_name
 from chaosdrill.coordination.interface import Approval, Coordination
 from chaosdrill.errors import DrillError
-from chaosdrill.plain_text import one_line
-from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
+from chaosdrill.messages import NOTHING, Sentence, as_it_is, sentence
+from chaosdrill.terminal_text import one_line
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chaosdrill.history import Event
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "lab-broken"

@@ -11,8 +11,8 @@ from chaosdrill.coordination.interface import Coordination
 from chaosdrill.errors import Refused
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.whole_files import write_whole
-from chaosdrill.home import home
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
+from chaosdrill.paths import home
 
 NOTE = "confirmation"  # the kind of the note in coordination
 

@@ -20,17 +20,17 @@ from chaoslib.exceptions import ChaosException, InterruptExecution, InvalidContr
 from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothesis, Journal, Run, Secrets
 
 from chaosdrill.controls.arguments import problems_of_arguments
+from chaosdrill.controls.control_validation import MODULE, arguments_of_control, problems_of_control
 from chaosdrill.controls.display import take_colours_out_of_logs
 from chaosdrill.controls.exit_code import set_exit_code
 from chaosdrill.controls.experiment import find_source, problems_of_size
-from chaosdrill.controls.hooks import MODULE, arguments_of_control, problems_of_control
 from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
-from chaosdrill.controls.opening import open_drill
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.outcome import steady_state_met
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.startup import open_drill
 from chaosdrill.controls.summary import print_summary
 from chaosdrill.errors import BadInput
-from chaosdrill.plain_text import keep_streams_writable
+from chaosdrill.terminal_text import keep_streams_writable
 
 __all__ = [
     "after_activity_control",

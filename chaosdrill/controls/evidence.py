@@ -20,7 +20,7 @@ from chaosdrill.history.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chaosdrill.aws.system import System
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 EVENT = "evidence-collected"
 WITHIN_S = 60.0  # time limit while a drill closes; records that were not requested by then are noted as not collected
@@ -99,7 +99,7 @@ def redacted(value: Any, hide: frozenset[str]) -> Any:
     """Return a response of AWS as JSON values without secrets, including those in JSON texts: an execution's input
     and output are such texts.
     """
-    return history.plain(_opened(value, hide), hide)
+    return history.to_json_safe(_opened(value, hide), hide)
 
 
 def _opened(value: Any, hide: frozenset[str]) -> Any:

@@ -13,11 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 import click
 
-from chaosdrill.analysis.aftermath import TRANSITIONS
+from chaosdrill.analysis.undo_results import TRANSITIONS
 from chaosdrill.bounded_yaml import load_yaml, problem_of_file
 from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import problem
-from chaosdrill.history import keep_secret, plain, secrets_within, without_secrets
+from chaosdrill.history import register_secret, secrets_within, to_json_safe, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY
 from chaosdrill.history.whole_files import draft_of, write_whole
 
@@ -102,7 +102,7 @@ def keep_copy(source: ExperimentSource, experiment: Mapping[str, Any], directory
     :returns: the SHA-256 of the original experiment, in hexadecimal.
     """
     if source.path is None:
-        text = json.dumps(plain(experiment), indent=1, ensure_ascii=False)
+        text = json.dumps(to_json_safe(experiment), indent=1, ensure_ascii=False)
         write_whole(directory / f"{EXPERIMENT}.json", text)
         return hashlib.sha256(text.encode()).hexdigest()
     original = source.path.read_bytes()
@@ -118,7 +118,7 @@ def keep_topology(path: Path, directory: Path) -> str:
     :returns: the SHA-256 of the original topology, in hexadecimal.
     """
     original = path.read_bytes()
-    keep_secret(*secrets_within(without_references(load_yaml(original.decode()))))
+    register_secret(*secrets_within(without_references(load_yaml(original.decode()))))
     write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
 

@@ -11,13 +11,13 @@ from chaosdrill.client.heartbeat_secrets import problems_of_secrets
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.activities import Activity, activities_by_phase, function_of, provider_of
 from chaosdrill.controls.arguments import Arguments, steps_of_control
+from chaosdrill.controls.control_validation import own_arguments, problems_of_hooks
 from chaosdrill.controls.experiment import ExperimentSource, problems_of_journal, problems_of_variables_given
 from chaosdrill.controls.hand_over import problems_of_hand_over
-from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
-from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
+from chaosdrill.controls.rollback_validation import problems_of_undo
+from chaosdrill.controls.runtime_checks import problems_of_missing_values, problems_of_strategy
 from chaosdrill.controls.sampling import problems_of_samples
 from chaosdrill.controls.settings import Settings, read_settings
-from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.heartbeat.actions import start_heartbeat
 from chaosdrill.stop_when import problems_of_accounts, problems_of_steps, stop_when_of

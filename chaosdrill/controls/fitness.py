@@ -15,7 +15,7 @@ from chaosdrill.parts.interface import CheckContext
 from chaosdrill.preflight import CheckResult, preflight, refuse
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "preflight"

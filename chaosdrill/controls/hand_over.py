@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
 from chaosdrill.aws import System, system_of
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.controls.activities import has_variable
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.interface import RecordedUndo
 from chaosdrill.errors import problem
-from chaosdrill.history.owed import (
+from chaosdrill.history.owed_undos import (
     ACCEPTED,
     HANDED_OVER,
     PAID_FOR_OTHERS,
@@ -35,7 +35,7 @@ from chaosdrill.history.owed import (
 from chaosdrill.parts.registry import parts_of
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from chaosdrill.controls.recording import store_records
+from chaosdrill.controls.record_collection import store_records
 from chaosdrill.errors import DrillError
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 
 def judged(session: "Session") -> "Judgement | None":

@@ -19,13 +19,13 @@ from chaosdrill.coordination.holders import is_proven_dead
 from chaosdrill.coordination.interface import Coordination, Lease, LeaseRequest
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.history import stop_grace
-from chaosdrill.history.owed import OwedUndo
-from chaosdrill.home import runs_directory
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.messages import as_it_is, sentence, together
 from chaosdrill.parts.registry import lease_keys
-from chaosdrill.sentences import as_it_is, sentence, together
+from chaosdrill.paths import runs_directory
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 TAKEN, LOST, NOT_RELEASED = "lease-taken", "lease-lost", "lease-not-released"
@@ -33,7 +33,7 @@ TAKEN, LOST, NOT_RELEASED = "lease-taken", "lease-lost", "lease-not-released"
 
 @dataclass(frozen=True)
 class _Publisher:
-    """A publisher of a run's owed undos in coordination: :class:`chaosdrill.history.publishing.UndoPublisher`."""
+    """A publisher of a run's owed undos in coordination: :class:`chaosdrill.history.publication.UndoPublisher`."""
 
     coordination: Coordination
     lease: Lease

@@ -10,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import fis, system_of
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.errors import DrillError, Refused
-from chaosdrill.history.owed import FAULT, LOAD, OwedUndo
+from chaosdrill.history.owed_undos import FAULT, LOAD, OwedUndo
+from chaosdrill.messages import Sentence, sentence, together
 from chaosdrill.runs.dead_runs import DeadRun, dead_runs
-from chaosdrill.sentences import Sentence, sentence, together
 
 _AT_REST = ("ready", "stopped")  # states of Locust without a load
 

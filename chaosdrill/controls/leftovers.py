@@ -11,7 +11,7 @@ from chaosdrill.controls.record import in_words
 from chaosdrill.rescue.sweep import Sweep, find
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "swept"

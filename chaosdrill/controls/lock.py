@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from chaosdrill.errors import Refused
-from chaosdrill.home import home
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
+from chaosdrill.paths import home
 
 
 def take_lock(topology: Path | None) -> int:

@@ -21,10 +21,10 @@ from chaosdrill.controls.activities import Activity, provider_of, runs_no_action
 from chaosdrill.errors import DrillError
 from chaosdrill.parts.interface import PlannedCall, PlannedStep
 from chaosdrill.parts.registry import part_of_function
-from chaosdrill.plain_text import one_line
+from chaosdrill.terminal_text import one_line
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 

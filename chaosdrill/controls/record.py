@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill.errors import DrillError
 from chaosdrill.history import Event, History
-from chaosdrill.sentences import Sentence
+from chaosdrill.messages import Sentence
 
 logger = logging.getLogger("chaostoolkit")
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 from chaosdrill.controls.record import in_words
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.languages import language_from
-from chaosdrill.report.making import why_no_report, write_report
+from chaosdrill.report.build import why_no_report, write_report
 from chaosdrill.time_zones import zone_from
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 AGAIN = "make it again with `chaosdrill report {}`"
 

@@ -15,7 +15,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
-from chaosdrill.sentences import as_it_is, sentence
+from chaosdrill.messages import as_it_is, sentence
 
 TIMEOUT_S = 30.0
 Tripped = Callable[[str, str, bool], None]  # the guard's name, the reason, and whether it could not be read

@@ -10,10 +10,10 @@ from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.settlement import settlement_checked
 from chaosdrill.controls.experiment import is_transition
 from chaosdrill.errors import DrillError, Refused
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT, BURST = "settlement-measured", "heartbeat-burst"

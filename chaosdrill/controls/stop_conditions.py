@@ -19,15 +19,15 @@ from chaosdrill.controls.check_context import check_context
 from chaosdrill.controls.safeguards import Guard, GuardThreads, Miss, Patience, Tripped
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import Event
+from chaosdrill.messages import Name, as_it_is, sentence
 from chaosdrill.parts.interface import StopCondition
 from chaosdrill.parts.registry import parts_of
-from chaosdrill.sentences import Name, as_it_is, sentence
 from chaosdrill.stop_when import Alarm
 from chaosdrill.watch.beats import LiveBeats
 from chaosdrill.watch.tail import Tail
 
 if TYPE_CHECKING:
-    from chaosdrill.controls.session import Session
+    from chaosdrill.controls.lifecycle import Session
 
 EVERY_S = 2.0
 READ_WITHIN_S = 8.0  # for all requests of one read

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaosdrill.analysis import ClientOutage, StatePeriod, Verdict
-from chaosdrill.plain_text import keep_streams_writable
 from chaosdrill.report.last_lines import last_lines
+from chaosdrill.terminal_text import keep_streams_writable
 
 VERSION = 3  # of summary.json; 1 had no judgement, 2 no hypothesis and circumstances
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import region
-from chaosdrill.aws.pacing import ReadResult
+from chaosdrill.aws.read_coalescing import ReadResult
 from chaosdrill.client.load_generator import LoadGenerator, TimelinePart
 from chaosdrill.errors import CannotSee
 

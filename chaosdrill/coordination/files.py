@@ -11,7 +11,7 @@ from chaosdrill.coordination.items import Item, ItemWrite, Key
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.history.whole_files import locked, write_whole
-from chaosdrill.home import home, made
+from chaosdrill.paths import ensure_directory, home
 
 _FILE = "items.json"  # one file, so that a transaction is complete or absent, also after a crash
 
@@ -19,7 +19,7 @@ _FILE = "items.json"  # one file, so that a transaction is complete or absent, a
 class FileStore:
     """Items in one JSON file, changed under the lock of its directory.
 
-    :param directory: default: ``coordination`` in :func:`chaosdrill.home.home`.
+    :param directory: default: ``coordination`` in :func:`chaosdrill.paths.home`.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -81,7 +81,7 @@ class FileStore:
 
     def _path(self, create: bool = False) -> Path:
         directory = self._directory or home() / "coordination"
-        return (made(directory) if create else directory) / _FILE
+        return (ensure_directory(directory) if create else directory) / _FILE
 
     def _unreachable(self, verb: str, error: Exception) -> CannotSee:
         why = f"the leases and owed undos of this machine could not be {verb}: {type(error).__name__}: {error}"

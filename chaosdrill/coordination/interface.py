@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 
 SCHEMA = 1  # of the items that this version writes; it reads this one and older ones
 CLOCK_BOUND_MS = 2_000  # the greatest difference between two processes' estimates of the service's time

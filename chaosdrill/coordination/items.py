@@ -33,8 +33,8 @@ from chaosdrill.coordination.interface import (
     StopRequest,
 )
 from chaosdrill.errors import CannotSee, Refused
-from chaosdrill.history import plain
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history import to_json_safe
+from chaosdrill.history.owed_undos import OwedUndo
 
 PARTITION_KEY, SORT_KEY, TTL = "PK", "SK", "ttl"
 HOLDER, LEASE, NOTE = "holder", "lease", "note"
@@ -343,7 +343,8 @@ def stop_request(run: str, request: StopRequest) -> ItemWrite:
 def approval_request(approval: Approval, now_ms: int, by: str) -> ItemWrite:
     """Build the write that requests an approval."""
     names = ("run", "number", "step", "question", "asked", "until_ms")
-    facts: dict[str, Value] = plain({name: getattr(approval, name) for name in names})  # a question may hold a secret
+    # a question may hold a secret
+    facts: dict[str, Value] = to_json_safe({name: getattr(approval, name) for name in names})
     sets = {**stamp(by, now_ms), **facts, "state": "pending", TTL: ttl_after(now_ms, RUN_LASTS_S)}
     return ItemWrite(approval_key(approval.run, approval.number), sets, ("answered_by", "answered_at"), (NOT_NEWER,))
 
@@ -396,7 +397,7 @@ def _lease_attributes(lease: Lease) -> dict[str, Value]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(plain(value), sort_keys=True)
+    return json.dumps(to_json_safe(value), sort_keys=True)
 
 
 def holds(conditions: Sequence[Sequence[Condition]], item: Item) -> bool:

@@ -23,7 +23,7 @@ from chaosdrill.coordination.interface import (
 from chaosdrill.coordination.items import Item
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee, LeaseEnded, Refused, problem
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 
 _ROUNDS = 5  # attempts to read and write, while other processes write at the same moment
 # these purposes change nothing that can be handed over

@@ -12,7 +12,7 @@ from chaosdrill.coordination.files import value_of
 from chaosdrill.coordination.items import Item, ItemWrite, Key
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import BadInput, CannotSee
-from chaosdrill.home import made
+from chaosdrill.paths import ensure_directory
 
 LOCKED_WITHIN_S = 20.0  # how long a write waits for those of other processes
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"  # the latter waits for other writers before anything is read
@@ -90,7 +90,7 @@ class SqliteStore:
     def _open(self, creates: bool) -> sqlite3.Connection:
         """Connect to the file, or, for a read before it exists, to an empty database in memory."""
         if creates:
-            made(self._path.parent)
+            ensure_directory(self._path.parent)
             self._path.touch(mode=0o600)
         path = self._path if self._path.exists() else ":memory:"
         connection = sqlite3.connect(path, timeout=LOCKED_WITHIN_S, isolation_level=None)

@@ -8,9 +8,15 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill.activity import action
 from chaosdrill.aws import aurora, deadlines, system_of
 from chaosdrill.aws.database_readiness import refuse_unsynchronized, wait_until_ready
-from chaosdrill.aws.explicit import with_global_cluster
+from chaosdrill.aws.overrides import with_global_cluster
 from chaosdrill.aws.regions import region_named
-from chaosdrill.database.moving import as_seen_from, begin, data_loss_allowed, refuse_while_moving, wait_for_writer
+from chaosdrill.database.writer_change import (
+    as_seen_from,
+    begin,
+    data_loss_allowed,
+    refuse_while_moving,
+    wait_for_writer,
+)
 from chaosdrill.errors import Refused
 from chaosdrill.history import record
 

@@ -5,16 +5,22 @@ from typing import Any, ClassVar
 
 from chaosdrill.aws import System, aurora, deadlines
 from chaosdrill.aws.database_readiness import refuse_unsynchronized
-from chaosdrill.aws.explicit import with_global_cluster
+from chaosdrill.aws.overrides import with_global_cluster
 from chaosdrill.aws.polling import seen
 from chaosdrill.aws.regions import region_named
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.database.checks import checks
-from chaosdrill.database.moving import as_seen_from, begin, data_loss_allowed, refuse_while_moving, wait_for_writer
+from chaosdrill.database.writer_change import (
+    as_seen_from,
+    begin,
+    data_loss_allowed,
+    refuse_while_moving,
+    wait_for_writer,
+)
 from chaosdrill.errors import TimedOut
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import BasePart, Check, CheckContext, Fact, PlannedCall, PlannedStep, Role, UndoRule
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 

@@ -6,7 +6,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import aurora, main_table, system_of
-from chaosdrill.aws.explicit import with_global_cluster
+from chaosdrill.aws.overrides import with_global_cluster
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.database import lag

@@ -10,7 +10,7 @@ from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.domain import is_seen_by_clients
-from chaosdrill.dns.asking import ResolverResponses, asked
+from chaosdrill.dns.queries import ResolverResponses, asked
 from chaosdrill.errors import BadInput, CannotSee, problem
 from chaosdrill.history import record
 

@@ -8,9 +8,9 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import System, fis, stepfunctions, system_of
+from chaosdrill.aws.active_region import is_placed_in
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.aws.database_readiness import wait_until_ready
-from chaosdrill.aws.doubt import FAILURES
-from chaosdrill.aws.placement import is_placed_in
 from chaosdrill.aws.regions import region_named
 from chaosdrill.aws.service_restoration import (
     restore_after_failure,

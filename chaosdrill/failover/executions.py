@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, deadlines, stepfunctions
-from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.ambiguous_result import change, left_behind
 from chaosdrill.aws.polling import may_pass, seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
 

@@ -6,14 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from chaosdrill.aws import System, aurora, stepfunctions
+from chaosdrill.aws.active_region import is_placed_in
 from chaosdrill.aws.database_readiness import refuse_unready
-from chaosdrill.aws.placement import is_placed_in
 from chaosdrill.aws.polling import seen
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.errors import Refused, TimedOut
 from chaosdrill.failover.checks import checks
 from chaosdrill.failover.executions import execute, execution_name, refuse_while_running, running_of_pair
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import (
     BasePart,
     Check,
@@ -26,7 +27,6 @@ from chaosdrill.parts.interface import (
     SweepScope,
     UndoRule,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 # by action: the experiment that reverses it, and the state machine of a reversal by hand

@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import System, stepfunctions, system_of
-from chaosdrill.aws.explicit import with_failover_region
+from chaosdrill.aws.overrides import with_failover_region
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import CannotSee
 

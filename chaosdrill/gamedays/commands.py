@@ -13,7 +13,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
 from chaosdrill.gamedays.decisions import Snapshot
 from chaosdrill.gamedays.launch import name_of_directory, occurrences_directory
-from chaosdrill.gamedays.reading import run_directory_of
+from chaosdrill.gamedays.tick_inputs import run_directory_of
 from chaosdrill.history.run_directory import OCCURRENCE_VARIABLE
 from chaosdrill.history.whole_files import write_whole
 from chaosdrill.topology import load_topology

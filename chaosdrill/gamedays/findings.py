@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.analysis.untrusted_json import mapping, number
 from chaosdrill.gamedays.observations import Observation
 from chaosdrill.gamedays.plans import canonical
 

@@ -11,7 +11,7 @@ import yaml
 from chaoslib.exceptions import ChaosException
 from chaoslib.loader import load_experiment
 
-from chaosdrill.analysis.foreign import mapping, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, sequence, text
 from chaosdrill.errors import CannotSee, Refused, problem
 from chaosdrill.gamedays.calendar import GameDay
 from chaosdrill.gamedays.commands import chaos_run

@@ -10,8 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.foreign import number
 from chaosdrill.analysis.proof import RECOVERY
+from chaosdrill.analysis.untrusted_json import number
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.gamedays.approvals import OccurrenceApproval, used_approvals
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
@@ -20,7 +20,7 @@ from chaosdrill.gamedays.findings import TrackedFinding
 from chaosdrill.gamedays.ledger import Ledger
 from chaosdrill.gamedays.observations import Observation
 from chaosdrill.gamedays.run_observations import findings_of, observe_again, system_name
-from chaosdrill.home import runs_directory
+from chaosdrill.paths import runs_directory
 from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities, shown_evidence
 
 DAYS = 400

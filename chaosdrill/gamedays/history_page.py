@@ -7,7 +7,7 @@ from functools import partial
 from chaosdrill import __version__
 from chaosdrill.gamedays.history import STALE_DAYS, SystemHistory
 from chaosdrill.report.page import page
-from chaosdrill.report.words import Words
+from chaosdrill.report.texts import Words
 from chaosdrill.time_zones import Zone, both
 
 SHOWN = 2000  # occurrences of a game day
@@ -18,7 +18,7 @@ def history_page(histories: Sequence[SystemHistory], today: date, days: int, lan
 
     :param today: the day on which findings are overdue or not.
     :param days: how far back the occurrences reach.
-    :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    :param language: one of :data:`chaosdrill.report.texts.LANGUAGES`.
     :param zone: whose time stands beside UTC; default: the zone of this machine.
     :raises NoReport: when the extra ``report`` is not installed.
     """

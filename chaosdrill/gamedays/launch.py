@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaosdrill.gamedays.calendar import Calendar, Occurrence
-from chaosdrill.home import home, made
+from chaosdrill.paths import ensure_directory, home
 
 CLAIM_VARIABLE = "CHAOSDRILL_CLAIM"  # the token of the claim, for the process that runs its drill
 SYSTEMD = Path("/run/systemd/system")
@@ -45,7 +45,7 @@ def run_command(calendar: Calendar, occurrence: Occurrence) -> list[str]:
 
 def directory_of(occurrence: Occurrence) -> Path:
     """Return the directory with what the processes of an occurrence print, in chaosdrill's home; it is made."""
-    return made(occurrences_directory() / name_of_directory(occurrence))
+    return ensure_directory(occurrences_directory() / name_of_directory(occurrence))
 
 
 def occurrences_directory() -> Path:

@@ -33,7 +33,7 @@ from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.calendar import Occurrence
 from chaosdrill.gamedays.events import Entry
-from chaosdrill.history import plain
+from chaosdrill.history import to_json_safe
 
 ALL = "*"  # stands for all game days where they are paused together
 PLAN, PAUSE, RIVAL = "plan", "pause", "rival"
@@ -324,7 +324,7 @@ def _claimed_by(token: str) -> tuple[tuple[items.Condition, ...], ...]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(plain(value), sort_keys=True)
+    return json.dumps(to_json_safe(value), sort_keys=True)
 
 
 def _read(kind: type[T], text: Any, **known: Any) -> T:

@@ -27,7 +27,7 @@ from chaosdrill.gamedays.calendar import (
 from chaosdrill.gamedays.freezes import LONGEST_FILE, UnreadableFreezes, check_freezes
 from chaosdrill.gamedays.problems import problems_of, source_of, warnings_of
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.topology.lines import Document, Place, read_document
+from chaosdrill.topology.yaml_positions import Document, Place, read_document
 
 VARIABLE = "CHAOSDRILL_GAMEDAYS"
 DEFAULT_NAME = "gamedays.yaml"

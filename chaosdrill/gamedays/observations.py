@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaosdrill.analysis.findings import TOLD
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.proof import proves
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.gamedays.plans import canonical
-from chaosdrill.history import plain
-from chaosdrill.sentences import SAID, Sentence, made_of
+from chaosdrill.history import to_json_safe
+from chaosdrill.messages import SAID, Sentence, made_of
 
 OPENING = ("failed", "invalid")  # what a finding asks of the verdict when it stays open
 INFORMATIONAL = ("clock-off", "clock-unknown", "left-behind", "timeline-contradicts")  # these stay open, too
@@ -81,7 +81,7 @@ class Observation:
 
     def as_text(self) -> str:
         """Return it as canonical JSON."""
-        return canonical(plain(asdict(self))).decode()
+        return canonical(to_json_safe(asdict(self))).decode()
 
 
 def observation_of(

@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.aftermath import NOT_UNDONE
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.undo_results import NOT_UNDONE
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.errors import DrillError
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.notifications.run_facts import run_facts
 from chaosdrill.gamedays.run_observations import observe, system_name
-from chaosdrill.home import runs_directory
+from chaosdrill.paths import runs_directory
 from chaosdrill.runs.entries import opened_of
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.finding import names_of_runs
+from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.tags import tag_run
 

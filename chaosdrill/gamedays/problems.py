@@ -17,9 +17,9 @@ from chaosdrill.gamedays.holiday_dates import DEFAULT_CATEGORIES, holidays_of
 from chaosdrill.gamedays.instants import parsed_cron
 from chaosdrill.gamedays.notifications.settings import SETTINGS
 from chaosdrill.secret_text import hide_secrets_in, is_about_a_secret, names_a_secret
-from chaosdrill.topology.lines import Place
+from chaosdrill.topology.consistency import TopologyProblem, suggestion
 from chaosdrill.topology.schema_errors import problems_of_error, validator_of
-from chaosdrill.topology.sense import TopologyProblem, suggestion
+from chaosdrill.topology.yaml_positions import Place
 
 _DAY_MIN = 24 * 60
 _formats = FormatChecker(formats=())

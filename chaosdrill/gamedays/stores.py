@@ -6,7 +6,7 @@ from chaosdrill.coordination.store import ItemStore
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.gamedays.calendar import Calendar
-from chaosdrill.home import home
+from chaosdrill.paths import home
 
 FILE = "ledger.sqlite"
 

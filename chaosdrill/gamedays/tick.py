@@ -18,8 +18,8 @@ from chaosdrill.gamedays.notifications.delivery import Delivery
 from chaosdrill.gamedays.notifications.sending import notify
 from chaosdrill.gamedays.outcomes import file_run, finished, transitions
 from chaosdrill.gamedays.plans import plan_digest
-from chaosdrill.gamedays.reading import Read, read, rules_of, run_directory_of
-from chaosdrill.home import runs_directory
+from chaosdrill.gamedays.tick_inputs import Read, read, rules_of, run_directory_of
+from chaosdrill.paths import runs_directory
 from chaosdrill.runs.events import read_events
 
 Launch = Callable[[Calendar, Occurrence, str], None]

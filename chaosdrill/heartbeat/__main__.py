@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chaosdrill.heartbeat.answers import READABLE, Answers
 from chaosdrill.heartbeat.config import BadConfig, Config, read_config
 from chaosdrill.heartbeat.heartbeat import HeartbeatSender
-from chaosdrill.heartbeat.page import StatusPage
+from chaosdrill.heartbeat.status_responses import READABLE, Answers
+from chaosdrill.heartbeat.status_server import StatusPage
 from chaosdrill.page_guard import PageGuard, take_secret
 
 ENDS_WITHIN_S = 3.0  # time for beats in progress when the process ends

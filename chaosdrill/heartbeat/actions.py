@@ -8,7 +8,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws.doubt import FAILURES, both_told, left_behind
+from chaosdrill.aws.ambiguous_result import FAILURES, both_told, left_behind
 from chaosdrill.aws.polling import looks
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat import NoHeartbeat, heartbeat_to_stop, open_heartbeat, why_no_writes

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.heartbeat.checking import Checker
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.target import BeatTarget
+from chaosdrill.heartbeat.validation import Checker
 
 FILES = ("beats.jsonl", "ledger.jsonl")
 LONGEST_S = 7 * 24 * 3600.0

@@ -13,16 +13,16 @@ from chaosdrill.heartbeat.burst import Burst
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import FILES, Config
 from chaosdrill.heartbeat.http_client import Exchange, HttpClient
+from chaosdrill.heartbeat.jsonl import BeatRecorder, JsonLines
 from chaosdrill.heartbeat.ledger import BASE, LedgerFile
-from chaosdrill.heartbeat.page import NotNow
 from chaosdrill.heartbeat.prober import Prober, Send
 from chaosdrill.heartbeat.read_back import RUNNING, ReadBackWork
-from chaosdrill.heartbeat.record import BeatRecorder, JsonLines
 from chaosdrill.heartbeat.resolver import LookupResult, SharedResolver, system_nameservers
 from chaosdrill.heartbeat.schedule import NS, BeatSchedule, Pace, Steady, beginnings
+from chaosdrill.heartbeat.settlement import Settling, StartBalances
 from chaosdrill.heartbeat.settlement_check import SettlementCheck
-from chaosdrill.heartbeat.settling import Settling, StartBalances
-from chaosdrill.heartbeat.writing import Writing
+from chaosdrill.heartbeat.status_server import NotNow
+from chaosdrill.heartbeat.writes import Writing
 from chaosdrill.secret_text import hide_secrets_in
 
 SOURCE = "heartbeat"

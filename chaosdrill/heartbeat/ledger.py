@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.heartbeat.record import JsonLines
+from chaosdrill.heartbeat.jsonl import JsonLines
 
 BASE = 4
 LARGEST_DIGIT = 19  # 4**19 is the largest power that applications with a limit of 10**12 accept

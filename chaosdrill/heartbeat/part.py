@@ -7,8 +7,9 @@ from typing import ClassVar
 from chaosdrill.aws import System
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.heartbeat.checks import checks
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.client_programs import ClientProgram, end_step, numbers, planned_program
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.host_leftovers import host_leftovers, remove_host_leftover
 from chaosdrill.parts.interface import (
     CLIENT,
@@ -25,7 +26,6 @@ from chaosdrill.parts.interface import (
     UndoStep,
     unneeded_step,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 _FOLDER = "once/"  # below the topology's S3 prefix

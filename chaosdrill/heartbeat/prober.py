@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange
-from chaosdrill.heartbeat.record import BeatRecorder
+from chaosdrill.heartbeat.jsonl import BeatRecorder
 from chaosdrill.heartbeat.schedule import BeatSchedule
 
 OK, REFUSED, TIMED_OUT, ERROR = range(4)

@@ -5,14 +5,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.heartbeat import counting
+from chaosdrill.heartbeat import effect_counts
 from chaosdrill.heartbeat.accounts import AccountPool
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import HttpClient
 from chaosdrill.heartbeat.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE, LedgerFile, LedgerWrite
-from chaosdrill.heartbeat.looking import StatusCheck, look_at_balance, look_at_write
-from chaosdrill.heartbeat.questions import Questions
+from chaosdrill.heartbeat.retry_queue import Questions
+from chaosdrill.heartbeat.status_checks import StatusCheck, look_at_balance, look_at_write
 
 LEAST_PER_S, MOST_PER_S = 400.0, 1000.0
 AT_ONCE = 30
@@ -160,16 +160,16 @@ class ReadBackWork:
 
     def _executions(self, account: str, look: StatusCheck) -> dict[int, int] | None:
         uses = self._accounts.all[account].uses
-        return counting.executions(self._ledger.starts.get(account), look.balance, uses, self._by_account[account])
+        return effect_counts.executions(self._ledger.starts.get(account), look.balance, uses, self._by_account[account])
 
     def _is_final(self, writes: list[LedgerWrite], seen: ObservedState) -> bool:
         """Return whether a balance is final. A readable balance without an effect count will not get one later."""
         if seen.told is None:
             return True
         states = self._states(writes)
-        if counting.too_few(seen.told, writes, states):
+        if effect_counts.too_few(seen.told, writes, states):
             return False
-        return not counting.too_many(seen.told, writes, states) or (seen.looks > 1 and seen.told == seen.before)
+        return not effect_counts.too_many(seen.told, writes, states) or (seen.looks > 1 and seen.told == seen.before)
 
     def _states(self, writes: list[LedgerWrite]) -> dict[int, str]:
         return {write.seq: self._writes[write.seq].look.state for write in writes if write.seq in self._writes}
@@ -214,7 +214,9 @@ class ReadBackWork:
         found = []
         for account, seen in self._balances.items():
             writes = self._by_account[account]
-            for write in counting.too_many(seen.told, writes, self._states(writes)) if seen.told is not None else ():
+            for write in (
+                effect_counts.too_many(seen.told, writes, self._states(writes)) if seen.told is not None else ()
+            ):
                 times = seen.told[write.seq]
                 found.append({"seq": write.seq, "id": write.id, "account": account, "executions": times})
         return found

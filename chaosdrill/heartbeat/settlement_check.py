@@ -11,7 +11,7 @@ from typing import Any
 
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.schedule import NS
-from chaosdrill.heartbeat.settling import Settling
+from chaosdrill.heartbeat.settlement import Settling
 
 BURST_S, LONGEST_S = 2.0, 10.0
 WINDOW_S, SAMPLE_S, LAST = 8.0, 0.5, 3

@@ -1,6 +1,8 @@
 """The history of a drill: its events, its run directory, and the drill that is open in this process."""
 
-from chaosdrill.history.current import (
+from chaosdrill.history.json_safe import to_json_safe
+from chaosdrill.history.log import Event, History, read_history
+from chaosdrill.history.open_drill import (
     OUTSIDE,
     TARGET_LOST,
     OpenDrill,
@@ -15,13 +17,11 @@ from chaosdrill.history.current import (
     step,
     target_lost,
 )
-from chaosdrill.history.log import Event, History, read_history
-from chaosdrill.history.plain import plain
 from chaosdrill.history.secrets import (
     hide_secrets_in_file,
-    keep_secret,
     keep_secrets_of_environment,
     keep_secrets_out_of,
+    register_secret,
     secret_texts,
     secrets_within,
     without_secrets,
@@ -38,18 +38,18 @@ __all__ = [
     "hide_secrets_in_file",
     "hurried",
     "interrupted",
-    "keep_secret",
     "keep_secrets_of_environment",
     "keep_secrets_out_of",
     "opened",
-    "plain",
     "read_history",
     "record",
+    "register_secret",
     "rolling_back",
     "run_id",
     "secret_texts",
     "secrets_within",
     "step",
     "target_lost",
+    "to_json_safe",
     "without_secrets",
 ]

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.plain import plain
+from chaosdrill.history.json_safe import to_json_safe
 from chaosdrill.history.seal import SEAL, sealed
-from chaosdrill.sentences import SAID, said_in
+from chaosdrill.messages import SAID, said_in
 
 Event = dict[str, Any]
 WRITER_SEEN = 5  # this many times in a row, within 50 ms: another reader holds its shared lock for an instant only
@@ -69,7 +69,7 @@ class History:
 
     def _append(self, event: str, facts: Mapping[str, Any], may_wait: bool) -> Event:
         said = said_in(facts)
-        known = plain({**facts, SAID: said} if said else facts, self._hide)
+        known = to_json_safe({**facts, SAID: said} if said else facts, self._hide)
         if taken := {"at", "monotonic_s", SEAL} & known.keys():
             raise ValueError(f"{event}: an event's own {', '.join(sorted(taken))} cannot be given as a fact: rename it")
         with self._lock:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.messages import Sentence, sentence
 
 SEAL = "seal"
 VERSION = 1

@@ -17,7 +17,7 @@ _NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _known: frozenset[str] = frozenset()
 
 
-def keep_secret(*texts: str | None) -> None:
+def register_secret(*texts: str | None) -> None:
     """Register texts that are hidden from now on: in the history, the journal, the log and on the screen."""
     global _known
     new = {text for text in texts if text and len(text) >= SHORTEST_SECRET}
@@ -80,11 +80,11 @@ def _holds_a_secret(name: str, value: Any) -> bool:
 
 def keep_secrets_of_environment() -> None:
     """Register the AWS keys in the environment, and the passwords of proxies."""
-    keep_secret(*(os.environ.get(name) for name in _NAMES))
+    register_secret(*(os.environ.get(name) for name in _NAMES))
     for name, value in os.environ.items():
         if name.lower().endswith("_proxy") and "@" in value:
             password = urlsplit(value).password
-            keep_secret(password, unquote(password or ""))
+            register_secret(password, unquote(password or ""))
 
 
 def without_secrets(text: str, hide: Iterable[str] = ()) -> str:

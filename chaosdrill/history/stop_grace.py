@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from chaosdrill.errors import problem
-from chaosdrill.history.current import current
+from chaosdrill.history.open_drill import current
 
 VARIABLE = "CHAOSDRILL_STOP_GRACE_S"
 BEGAN = "stop-grace-began"  # event: SIGTERM was received; ``rollbacks_s``: how long the rollbacks may take from then on

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.extras import install_command
-from chaosdrill.home import home as home_directory
 from chaosdrill.lab.namespaces import new_namespaces_command
+from chaosdrill.paths import home as home_directory
 
 LEAST_FREE_MB = 500
 LEAST_PYTHON = (3, 11)

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.errors import BadInput, LabError
 from chaosdrill.lab.plan import LabPlan
-from chaosdrill.lab.running import running_plan
+from chaosdrill.lab.running_lab import running_plan
 
 
 def ask(plan: LabPlan, method: str, path: str, body: Any = None, within_s: float = 10.0) -> Any:

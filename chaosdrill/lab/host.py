@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import BadInput, LabError, Refused, TimedOut, problem
-from chaosdrill.home import private
-from chaosdrill.lab import breaking, doctor, endpoint_page, starting, wire
-from chaosdrill.lab.breaks import asked_for
+from chaosdrill.lab import control_socket, doctor, endpoint_page, in_force, startup
+from chaosdrill.lab.misbehaviours import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
-from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
+from chaosdrill.lab.running_lab import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
 from chaosdrill.lab.strictness import lenient_names
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
+from chaosdrill.paths import private
 
 READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
@@ -39,7 +39,7 @@ class LeasedLab:
     """
 
     plan: LabPlan
-    connection: wire.Connection
+    connection: control_socket.Connection
     started_here: bool
 
     @property
@@ -63,8 +63,8 @@ class LeasedLab:
         :param since_ns: ignore breaks that were undone before this time, in nanoseconds since the epoch.
         :returns: each break as it is written, and the faults of its AWS calls.
         """
-        found = breaking.broken(self.plan, since_ns)
-        return [*found, *breaking.aws_faults(self.plan)]
+        found = in_force.broken(self.plan, since_ns)
+        return [*found, *in_force.aws_faults(self.plan)]
 
     def gone(self) -> str:
         """Return why the lab cannot be drilled any more; empty while it runs, or does not respond at the moment."""
@@ -73,7 +73,7 @@ class LeasedLab:
                 "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`"
             )
         try:
-            return str(wire.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
+            return str(control_socket.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
         except LabError:
             return ""  # if it has ended, the next call detects it
 
@@ -82,7 +82,7 @@ class LeasedLab:
 
         :raises LabError: when no region does, or the lab does not respond.
         """
-        found: dict[str, Any] = wire.call(self.plan.control_socket, "truth", answer_within_s=TRUTH_WITHIN_S)
+        found: dict[str, Any] = control_socket.call(self.plan.control_socket, "truth", answer_within_s=TRUTH_WITHIN_S)
         return found
 
     def hurry(self) -> None:
@@ -150,7 +150,7 @@ def attach_or_start(
         tell(f"starting the lab at scale {scale:g}" + "".join(f", broken on purpose: {one['name']}" for one in breaks))
         try:
             doctor.require()
-            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed, resync_s)
+            startup.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed, resync_s)
         finally:
             os.close(lock)  # a started lab has its own copy; otherwise the lock is released
         lab = _attach(home, True, holder)
@@ -248,10 +248,10 @@ def _attach(home: Path, started_here: bool, holder: str) -> LeasedLab:
     return LeasedLab(plan, connection, started_here)
 
 
-def _connect(home: Path, give_up: float) -> wire.Connection:
+def _connect(home: Path, give_up: float) -> control_socket.Connection:
     while True:
         try:
-            return wire.Connection(home / SOCKET)
+            return control_socket.Connection(home / SOCKET)
         except LabError as error:
             if not is_running():
                 raise LabError(f"the lab ended while it started: {tail(home / 'logs' / 'supervisor.log')}") from error
@@ -262,7 +262,7 @@ def _connect(home: Path, give_up: float) -> wire.Connection:
         time.sleep(0.02)
 
 
-def _wait_for_page(connection: wire.Connection, port: int, within_s: float = 20.0) -> None:
+def _wait_for_page(connection: control_socket.Connection, port: int, within_s: float = 20.0) -> None:
     """Wait until Locust's page, which is served on this machine, responds."""
     give_up = time.monotonic() + within_s
     while True:
@@ -291,7 +291,7 @@ def wait_until_down(within_s: float = DOWN_WITHIN_S) -> None:
     while is_running():
         if time.monotonic() > give_up:
             raise TimedOut(f"the lab still runs after {within_s:.0f} s: end it with `chaosdrill lab down`")
-        starting.reap()
+        startup.reap()
         time.sleep(0.02)
 
 
@@ -307,7 +307,7 @@ def down(force: bool = False) -> bool:
         return False
     home = directory()
     try:
-        answer = wire.call(home / SOCKET, "down", answer_within_s=DOWN_ANSWER_WITHIN_S, force=force)
+        answer = control_socket.call(home / SOCKET, "down", answer_within_s=DOWN_ANSWER_WITHIN_S, force=force)
         if not answer["ending"]:
             raise _in_use(answer["holders"])
         wait_until_down()

@@ -14,7 +14,7 @@ from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_for_good
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.processes import Process, tail
-from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE
+from chaosdrill.load.test_state import UNPOLLED_S, UNPOLLED_VARIABLE
 from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
 
 SHORTEST_UNPOLLED_S = 60.0  # a driver on a busy machine may be late by seconds

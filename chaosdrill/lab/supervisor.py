@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import DrillError, LabError
-from chaosdrill.lab import client_view, network, truth, wire
-from chaosdrill.lab.breaks.in_force import InForce
-from chaosdrill.lab.breaks.model import Lab
+from chaosdrill.lab import client_view, control_socket, database_truth, network
 from chaosdrill.lab.client import LabClientHost
 from chaosdrill.lab.cloud import Cloud
 from chaosdrill.lab.database import GlobalDatabase
 from chaosdrill.lab.load_generator import LabLocust
 from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.memory import memory_mb
+from chaosdrill.lab.misbehaviours.in_force import InForce
+from chaosdrill.lab.misbehaviours.model import Lab
 from chaosdrill.lab.namespaces import furnish, mount_tmpfs
 from chaosdrill.lab.parts import LabPart, ServiceParts
 from chaosdrill.lab.plan import LabPlan
@@ -81,7 +81,7 @@ class Supervisor:
     async def run(self) -> None:
         """Build the lab, then serve until it has to end."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ended.set)
-        server = await wire.serve(self.plan.control_socket, self.operations, self._lease_closed)
+        server = await control_socket.serve(self.plan.control_socket, self.operations, self._lease_closed)
         async with server:
             building = asyncio.create_task(self._build())
             leases = asyncio.create_task(self._watch_leases())
@@ -181,7 +181,7 @@ class Supervisor:
             "break": lambda name, options: self.breaks.begin(name, options),
             "breaks.clear": lambda: self.breaks.clear(),
             "breaks": self._breaks,
-            "truth": lambda region="": truth.truth(self.database, self.main_table, region),
+            "truth": lambda region="": database_truth.truth(self.database, self.main_table, region),
             "client.run": lambda command, timeout_s: self.client.run(command, timeout_s),
         }
 

@@ -19,7 +19,7 @@ from chaosdrill.client.load_generator import (
     patiently,
 )
 from chaosdrill.errors import BadInput, CannotSee, Refused, problem
-from chaosdrill.load import driving, report
+from chaosdrill.load import load_control, report
 from chaosdrill.load.page_access import show_page_access
 
 __all__ = ["change_load", "start_load", "stop_load"]
@@ -77,18 +77,18 @@ def start_load(
     )
     show_page_access(generator)
     before = patiently(generator.state, float(within_s))
-    driving.refuse_shape(generator, before)
-    driving.refuse_unknown_classes(generator, before, names)
-    driving.stop_and_wait(generator, float(within_s))
-    driving.wait_for_workers(generator, before, float(within_s))
+    load_control.refuse_shape(generator, before)
+    load_control.refuse_unknown_classes(generator, before, names)
+    load_control.stop_and_wait(generator, float(within_s))
+    load_control.wait_for_workers(generator, before, float(within_s))
     settings = {"users": users, "spawn_rate_per_s": spawn_rate_per_s, "host": host, "run_time_s": run_time_s}
     history.record("load-starting", url=generator.url, user_classes=names, **settings)
     generator.reset()
     patiently(lambda: generator.choose_user_classes(names), float(within_s))
     since_s = patiently(generator.state, float(within_s)).now_s
     generator.swarm(int(users), float(spawn_rate_per_s), host, None if run_time_s is None else float(run_time_s))
-    start_check = driving.StartCheck(host, since_s)
-    window = driving.wait_until_at_work(generator, int(users), since_s, host, float(within_s), start_check)
+    start_check = load_control.StartCheck(host, since_s)
+    window = load_control.wait_until_at_work(generator, int(users), since_s, host, float(within_s), start_check)
     history.record(
         "load-started", generator_s=window.load.now_s, users=window.load.user_count, workers=window.load.workers
     )
@@ -125,11 +125,11 @@ def change_load(
     :undo: ``change_load`` with the numbers of ``before``, or ``stop_load``
     :source: https://docs.locust.io/en/stable/quickstart.html (editing a running test)
     """
-    if problems := driving.problems_of_users(users, spawn_rate_per_s):
+    if problems := load_control.problems_of_users(users, spawn_rate_per_s):
         raise BadInput(problems)
     generator, started = load_generator(configuration, secrets, ChosenHost(region, instance_id)), time.monotonic()
     state = patiently(generator.state, float(within_s))
-    driving.refuse_shape(generator, state)
+    load_control.refuse_shape(generator, state)
     if state.state not in ("running", "spawning"):
         raise Refused(
             f"no load runs at {generator.url}, its state is {state.state!r}, so there is none to change: "
@@ -143,10 +143,10 @@ def change_load(
     history.record("load-changing", before=before, users=users, spawn_rate_per_s=spawn_rate_per_s)
     left_s = None if state.ends_s is None else state.ends_s - state.now_s
     generator.swarm(int(users), float(spawn_rate_per_s), run_time_s=left_s)
-    window = driving.wait_until_at_work(generator, int(users), state.now_s, str(state.host), float(within_s))
+    window = load_control.wait_until_at_work(generator, int(users), state.now_s, str(state.host), float(within_s))
     after = _figures(window.load)
     history.record("load-changed", generator_s=window.load.now_s, before=before, after=after)
-    return {"done": True, "before": before, "after": after, "seconds": driving.seconds_since(started)}
+    return {"done": True, "before": before, "after": after, "seconds": load_control.seconds_since(started)}
 
 
 @action
@@ -192,11 +192,11 @@ def stop_load(
         if end_load_generator(configuration):  # it does not respond, but this drill started it: it ends in any case
             return {"done": True, "state": "ended", "recovered": None, "report": None, "statistics": None}
         raise
-    recovered = driving.wait_for_recovery(generator, state, float(recovery_within_s))
+    recovered = load_control.wait_for_recovery(generator, state, float(recovery_within_s))
     kept = report.keep_report(generator)
     history.record("load-stopping", generator_s=_end_of(state, state.now_s + time.monotonic() - observed))
     try:
-        stopped = driving.stop_and_wait(generator, float(within_s))
+        stopped = load_control.stop_and_wait(generator, float(within_s))
         kept |= report.keep_statistics(generator)
     finally:
         end_load_generator(configuration)
@@ -212,14 +212,14 @@ def _host(region: Optional[str], instance_id: Optional[str]) -> dict[str, str]:
 def _check(
     users: int, spawn_rate_per_s: float, locustfile: str, user_classes: Optional[list[str]], run_time_s: Optional[int]
 ) -> None:
-    problems = driving.problems_of_users(users, spawn_rate_per_s)
+    problems = load_control.problems_of_users(users, spawn_rate_per_s)
     ramp_up_s = 0.0 if problems else float(users) / float(spawn_rate_per_s)
     if locustfile and not os.path.isfile(locustfile):
         problems.append(problem("load-script-missing", f"locustfile: there is no file {locustfile!r}"))
     if user_classes is not None and not _names(user_classes):
         text = f"user_classes: {user_classes!r} is not a list of class names such as [AccountHolder]"
         problems.append(problem("argument-invalid", text))
-    if run_time_s is not None and not driving.whole(run_time_s):
+    if run_time_s is not None and not load_control.whole(run_time_s):
         text = f"run_time_s: {run_time_s!r} is not a whole number of seconds of at least 1"
         problems.append(problem("argument-invalid", text))
     elif run_time_s is not None and float(run_time_s) <= ramp_up_s:
@@ -244,7 +244,7 @@ def _end_of(state: LoadState, now_s: float) -> float:
     """Return when the load ended: now, or earlier, by itself; an idle Locust without a known test counts as ending
     now.
     """
-    ended = state.state in driving.IDLE and state.stopping_s is not None
+    ended = state.state in load_control.IDLE and state.stopping_s is not None
     return state.stopping_s if ended and state.stopping_s is not None else now_s
 
 
@@ -257,5 +257,5 @@ def _summary(window: LoadWindow, url: str, started: float) -> dict[str, Any]:
         "locustfiles": list(load.locustfiles),
         "user_classes": list(load.user_classes),
         "url": url,
-        "seconds": driving.seconds_since(started),
+        "seconds": load_control.seconds_since(started),
     }

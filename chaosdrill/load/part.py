@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from chaosdrill.aws import System
 from chaosdrill.client.locust_page import PageGuarded
 from chaosdrill.client.locust_rest import LoadGenerator, swarm_form, wait_for
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.load.checks import checks
-from chaosdrill.load.driving import IDLE, stop_and_wait
-from chaosdrill.load.progress import UNPOLLED_S
+from chaosdrill.load.load_control import IDLE, stop_and_wait
+from chaosdrill.load.test_state import UNPOLLED_S
 from chaosdrill.parts.client_programs import ClientProgram, end_step, numbers, planned_program
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.host_leftovers import host_leftovers, remove_host_leftover
 from chaosdrill.parts.interface import (
     CLIENT,
@@ -28,7 +29,6 @@ from chaosdrill.parts.interface import (
     UndoStep,
     unneeded_step,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 STOPS_WITHIN_S = 60.0  # the default of stop_load

@@ -42,11 +42,11 @@ from locust.runners import MasterRunner, WorkerRunner
 from chaosdrill.load import tracing, worker_clocks
 from chaosdrill.load.endpoints import EndpointBuckets
 from chaosdrill.load.guarded_page import GuardedPage
-from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE, LoadTestState
+from chaosdrill.load.monotonic_clock import now_ns, now_s
 from chaosdrill.load.record_files import record_files
 from chaosdrill.load.recorder import Recorder
 from chaosdrill.load.routes import View, add_routes
-from chaosdrill.load.steady import now_ns, now_s
+from chaosdrill.load.test_state import UNPOLLED_S, UNPOLLED_VARIABLE, LoadTestState
 from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.load.worker_clocks import WorkerClocks
 from chaosdrill.page_guard import take_secret

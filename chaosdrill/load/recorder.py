@@ -16,7 +16,7 @@ from typing import Any
 import requests
 from locust.contrib.fasthttp import FastResponse
 
-from chaosdrill.load import steady
+from chaosdrill.load import monotonic_clock
 from chaosdrill.load.outcomes import OK, outcome_of
 from chaosdrill.load.request_rows import RequestRows, RequestsByKind
 from chaosdrill.load.timeline import BucketTimeline
@@ -34,7 +34,7 @@ LONGEST_REASON = 200  # characters
 
 def about_this_process() -> dict[str, Any]:
     """Return the origin of the records for the header of a file."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started_ns": steady.now_ns()}
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started_ns": monotonic_clock.now_ns()}
 
 
 class Recorder:
@@ -53,7 +53,7 @@ class Recorder:
         self.about = about_this_process()
         self._ended = RequestsByKind()
         self._lines: list[str] = []
-        self._rows = RequestRows(steady.EPOCH_NS)
+        self._rows = RequestRows(monotonic_clock.EPOCH_NS)
         self.on_request = self._listener(os.environ.get(REGION_VARIABLE) or "X-Region")
 
     def _listener(self, region_header: str) -> Callable[..., None]:
@@ -112,7 +112,7 @@ class Recorder:
 
     def _could_not_record(self, ended_ns: Sequence[int], error: Exception) -> None:
         for at_ns in ended_ns:
-            self.timeline.unrecorded((steady.EPOCH_NS + at_ns) / 1e9)
+            self.timeline.unrecorded((monotonic_clock.EPOCH_NS + at_ns) / 1e9)
         self.recorded += len(ended_ns)
         self._unrecorded += len(ended_ns)
         why = hide_secrets_in(_sendable(f"{type(error).__name__}: {_text(error)}"[:LONGEST_REASON]))
@@ -120,7 +120,7 @@ class Recorder:
 
     def on_user_error(self, **_: Any) -> None:
         """Handle Locust's ``user_error`` event: a task raised, so requests may be missing."""
-        self.timeline.exception(steady.now_s())
+        self.timeline.exception(monotonic_clock.now_s())
 
     def count(self) -> None:
         """Count everything that has ended until now in the timeline."""
@@ -134,7 +134,7 @@ class Recorder:
                 self._could_not_record(values[0::4], error)
                 continue
             self.recorded += len(lines)
-            ended_ns = [steady.EPOCH_NS + at_ns for at_ns in values[0::4]]
+            ended_ns = [monotonic_clock.EPOCH_NS + at_ns for at_ns in values[0::4]]
             share = (_sendable(method), _sendable(name), _sendable(answerer if status else ""))
             self.timeline.requests(share, outcome != OK, ended_ns, values[2::4])
             self._lines += lines
@@ -144,7 +144,7 @@ class Recorder:
         self.count()
         rows = "".join(self._lines)
         self._lines.clear()
-        return rows, steady.now_ns()
+        return rows, monotonic_clock.now_ns()
 
 
 def _longer_story(response: Any, here: Trace, started: int, start_time: float | None) -> tuple[Trace, int, int]:

@@ -8,7 +8,7 @@ from chaosdrill import history
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
 from chaosdrill.errors import DrillError, TimedOut
 from chaosdrill.history.whole_files import write_whole
-from chaosdrill.load.driving import IDLE
+from chaosdrill.load.load_control import IDLE
 
 REPORT, STATISTICS = "locust-report.html", "locust-statistics.json"
 LATE_S = 5.0  # workers report to Locust every 3 s, and its responses are up to 2 s old

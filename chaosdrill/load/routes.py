@@ -8,9 +8,9 @@ from werkzeug.datastructures import MultiDict
 
 from chaosdrill.load.buckets import Bucket, Endpoint, bucket_number, first_whole_bucket
 from chaosdrill.load.guarded_page import ONLY_READS
-from chaosdrill.load.progress import LoadTestState
+from chaosdrill.load.monotonic_clock import now_ns
 from chaosdrill.load.record_files import RecordFiles
-from chaosdrill.load.steady import now_ns
+from chaosdrill.load.test_state import LoadTestState
 from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.secret_text import hide_secrets_in
 

@@ -4,10 +4,10 @@ import time
 from collections.abc import Mapping
 
 from chaosdrill.client.load_generator import LoadGenerator, LoadWindow, RequestSelection
-from chaosdrill.client.load_seen import RequestedEndpoints
+from chaosdrill.client.plugin_responses import RequestedEndpoints
 from chaosdrill.errors import BadInput, CannotSee, Problem, problem
-from chaosdrill.load.driving import number
 from chaosdrill.load.endpoints import MOST_ENDPOINTS
+from chaosdrill.load.load_control import number
 
 SHOWN = 20
 HEADER = "CHAOSDRILL_LOAD_REGION_HEADER in Locust's environment, else X-Region"

@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 
-from chaosdrill.load import steady
+from chaosdrill.load import monotonic_clock
 
 ASK, TELL = "chaosdrill-clock-ask", "chaosdrill-clock-tell"
 ROUNDS = 5
@@ -53,16 +53,16 @@ class WorkerClocks:
         while True:
             gevent.sleep(LOOK_EVERY_S)
             self._round += 1
-            due_ns = steady.now_ns() - int(EVERY_S * 1e9)
+            due_ns = monotonic_clock.now_ns() - int(EVERY_S * 1e9)
             due = [worker for worker in self._connected() if self._asked_ns.get(worker, 0) <= due_ns]
             for _ in range(ROUNDS if due else 0):
                 for worker in due:
-                    self._asked_ns[worker] = sent_ns = steady.now_ns()
+                    self._asked_ns[worker] = sent_ns = monotonic_clock.now_ns()
                     self._runner.send_message(ASK, {"round": self._round, "sent_ns": sent_ns}, worker)
                 gevent.sleep(BETWEEN_S)
 
     def _on_told(self, msg: Any, **_: Any) -> None:
-        data, now_ns = msg.data, steady.now_ns()
+        data, now_ns = msg.data, monotonic_clock.now_ns()
         uncertainty_ns = (now_ns - data["sent_ns"] + 1) // 2
         before = self._readings.get(msg.node_id)
         if before is None or before.round != data["round"] or uncertainty_ns < before.uncertainty_ns:
@@ -74,6 +74,6 @@ def answer(runner: Any) -> None:
     """In a worker: send the master the time of this machine at each request."""
 
     def tell(msg: Any, **_: Any) -> None:
-        runner.send_message(TELL, {**msg.data, "now_ns": steady.now_ns()})
+        runner.send_message(TELL, {**msg.data, "now_ns": monotonic_clock.now_ns()})
 
     runner.register_message(ASK, tell)

@@ -10,10 +10,10 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
 from chaosdrill.aws import deadlines, system_of
-from chaosdrill.aws.doubt import left_behind
-from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.ambiguous_result import left_behind
+from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
-from chaosdrill.packet_loss import evidence, experiments, preparing, replication_pause
+from chaosdrill.packet_loss import evidence, experiments, preparation, replication_pause
 from chaosdrill.packet_loss.main_table_lag import note_main_table_lag
 
 __all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region", "pause_replication"]
@@ -76,7 +76,7 @@ def inject_packet_loss(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
     system = system_of(configuration, secrets)
-    asked = preparing.PacketLossRequest(
+    asked = preparation.PacketLossRequest(
         percent=percent,
         sources=sources,
         traffic_type=traffic_type,
@@ -91,7 +91,7 @@ def inject_packet_loss(
         region=region,
         stop_condition_alarms=stop_condition_alarms,
     )
-    there, fault = preparing.packet_loss(system, asked)
+    there, fault = preparation.packet_loss(system, asked)
     instance_id = there.targets[0]
     system = with_client_host(system, instance_id, there.region)
     evidence.note(system, configuration, evidence.BEFORE, template=there.template_id, fault=asdict(fault))
@@ -144,8 +144,8 @@ def isolate_region(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
     """
     system = system_of(configuration, secrets)
-    there = preparing.region_isolation(
-        system, preparing.IsolationRequest(region, duration_s, subnets, template, role_arn)
+    there = preparation.region_isolation(
+        system, preparation.IsolationRequest(region, duration_s, subnets, template, role_arn)
     )
     note_main_table_lag(system, there.region)
     return {
@@ -195,8 +195,8 @@ def pause_replication(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
     """
     system = system_of(configuration, secrets)
-    there = preparing.paused_replication(
-        system, preparing.ReplicationPauseRequest(region, duration_s, table, template, role_arn)
+    there = preparation.paused_replication(
+        system, preparation.ReplicationPauseRequest(region, duration_s, table, template, role_arn)
     )
     (name,) = there.targets
     note_main_table_lag(system, there.region, name)

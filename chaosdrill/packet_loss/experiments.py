@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, deadlines, fis
-from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.ambiguous_result import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss import in_force
-from chaosdrill.packet_loss.plan import does_the_same
+from chaosdrill.packet_loss.plan import templates_equal
 
 _CLOCKS_DIFFER = timedelta(minutes=1)  # greatest difference between this machine's clock and AWS's
 TOKEN_TAG = "chaosdrill-token"
@@ -56,7 +56,7 @@ def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str
         if wanted["tags"].items() <= (found.get("tags") or {}).items()
     ]
     for template_id in named:
-        if does_the_same(client.get_experiment_template(id=template_id)["experimentTemplate"], wanted):
+        if templates_equal(client.get_experiment_template(id=template_id)["experimentTemplate"], wanted):
             return template_id
     return None
 

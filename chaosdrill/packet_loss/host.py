@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System, ec2, fis, ssm
-from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.errors import Refused, problem
 

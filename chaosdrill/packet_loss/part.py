@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 from chaosdrill.aws import System
 from chaosdrill.coordination.resources import Resource
-from chaosdrill.history.owed import OwedUndo
-from chaosdrill.packet_loss import leftovers, planned, rescue
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.packet_loss import leftovers, planned_calls, rescue
 from chaosdrill.packet_loss.checks import checks
 from chaosdrill.packet_loss.stop_conditions import stop_conditions
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import (
     BasePart,
     Check,
@@ -25,7 +26,6 @@ from chaosdrill.parts.interface import (
     UndoRule,
     UndoStep,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
 
@@ -64,7 +64,7 @@ class PacketLossPart(BasePart):
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
         """List the requests to FIS; the documents' commands on the client host are FIS's own."""
-        return planned.planned_calls(system, step, earlier)
+        return planned_calls.planned_calls(system, step, earlier)
 
     def leftovers(self, system: System, scope: SweepScope) -> Iterable[Leftover]:
         return leftovers.leftovers(system, scope)

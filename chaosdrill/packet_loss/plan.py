@@ -174,7 +174,7 @@ def template(
     }
 
 
-def does_the_same(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+def templates_equal(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Return whether a template that FIS describes equals ``wanted``, field by field.
 
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentTemplate.html

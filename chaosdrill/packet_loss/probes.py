@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.aws import system_of
-from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.packet_loss import evidence, experiments

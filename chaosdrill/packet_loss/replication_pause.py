@@ -3,7 +3,7 @@
 from typing import Any
 
 from chaosdrill.aws import System, fis, main_table
-from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.ambiguous_result import left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import BadInput, DrillError, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration

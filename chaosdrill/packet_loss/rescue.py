@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.aws import System, fis, main_table
-from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.ambiguous_result import left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import TimedOut
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss import experiments, isolation
 from chaosdrill.packet_loss.host import at_host, host_of
 from chaosdrill.packet_loss.in_force import loss_rules

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.ambiguous_result import left_behind
 from chaosdrill.aws.fis import SERVICE_ROLE
 from chaosdrill.aws.polling import pause
 from chaosdrill.errors import DrillError, Refused
@@ -75,7 +75,7 @@ def partition(system: System) -> str:
     return next(iter(system.topology.routing.controls.values())).split(":")[1]
 
 
-def there(system: System, name: str) -> str | None:
+def role_arn(system: System, name: str) -> str | None:
     """Return the ARN of the role of that name, None when it does not exist."""
     role = _read(system, name)
     return str(role["Arn"]) if role else None
@@ -231,13 +231,13 @@ def _refuse_unbounded(system: System, role: Mapping[str, Any]) -> None:
 
 
 def _service_role(system: System) -> dict[str, str]:
-    if there(system, SERVICE_ROLE):
+    if role_arn(system, SERVICE_ROLE):
         return {}
     iam = _iam(system)
     try:
         iam.create_service_linked_role(AWSServiceName=documents.FIS)
     except iam.exceptions.InvalidInputException as error:
-        if there(system, SERVICE_ROLE) is None:  # otherwise another caller was faster
+        if role_arn(system, SERVICE_ROLE) is None:  # otherwise another caller was faster
             raise DrillError(f"the role {SERVICE_ROLE} was not made: {error}", code="change-not-made") from error
     removes = f"aws iam delete-service-linked-role --role-name {SERVICE_ROLE}"
     return {f"role {SERVICE_ROLE}": removes}

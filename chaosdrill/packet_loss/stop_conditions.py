@@ -6,9 +6,9 @@ from functools import partial
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System, fis
+from chaosdrill.messages import as_it_is, sentence
 from chaosdrill.packet_loss.checks import lever_regions
 from chaosdrill.parts.interface import CheckContext, StopCondition
-from chaosdrill.sentences import as_it_is, sentence
 from chaosdrill.stop_when import ENGAGED, IGNORED
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.errors import DrillError, codes_of
+from chaosdrill.messages import Sentence
 from chaosdrill.parts.interface import Reading
-from chaosdrill.sentences import Sentence
 
 # ValueError: a response that is not JSON
 FAILURES: tuple[type[Exception], ...] = (DrillError, ClientError, BotoCoreError, ValueError)

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.client.host.leftovers import program_on_host, remove_from_host
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.interface import CLIENT, Fact, PlannedCall, UndoStep
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol
 
-from chaosdrill.analysis.aftermath import TRANSITIONS
+from chaosdrill.analysis.undo_results import TRANSITIONS
 from chaosdrill.aws import System
 from chaosdrill.coordination.interface import RecordedUndo
 from chaosdrill.coordination.resources import Resource
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.stop_when import NONE, StopWhen
 from chaosdrill.topology import Topology
 

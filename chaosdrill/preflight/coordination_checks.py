@@ -6,10 +6,10 @@ from functools import cache, partial
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.interface import SystemState
 from chaosdrill.coordination.items import iso
-from chaosdrill.home import runs_directory
 from chaosdrill.parts.check_readings import FAILURES
 from chaosdrill.parts.interface import Check, CheckContext, Reading
 from chaosdrill.parts.registry import lease_keys
+from chaosdrill.paths import runs_directory
 from chaosdrill.rescue import sweep
 
 MOST_SHOWN = 4

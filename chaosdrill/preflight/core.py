@@ -17,9 +17,9 @@ from botocore.credentials import RefreshableCredentials
 from chaosdrill.aws import System, cloudwatch, permission_simulation
 from chaosdrill.aws.sessions import signing_keys
 from chaosdrill.errors import BadInput, CannotSee
-from chaosdrill.home import runs_directory
 from chaosdrill.parts.check_readings import FAILURES, code_of, read_text
 from chaosdrill.parts.interface import Check, CheckContext, Reading
+from chaosdrill.paths import runs_directory
 from chaosdrill.policies import filled, policy_of
 from chaosdrill.preflight.coordination_checks import coordination_checks
 from chaosdrill.region.facts import read_region_of

@@ -8,11 +8,11 @@ from time import monotonic
 
 from chaosdrill.aws import deadlines
 from chaosdrill.errors import DrillError, Refused, problem
+from chaosdrill.messages import Sentence, as_it_is, sentence, together
 from chaosdrill.parts.check_readings import FAILURES, refused_by
 from chaosdrill.parts.interface import Check, CheckContext, Outcome, Part, Reading
 from chaosdrill.parts.registry import parts_of
 from chaosdrill.preflight.core import core_checks
-from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 
 THREADS, DEADLINE_S = 10, 15.0  # botocore keeps 10 connections to an endpoint
 CREDENTIALS = "core.credentials"

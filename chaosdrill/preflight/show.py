@@ -1,9 +1,9 @@
 """Rows of check results for ``topology check`` and ``rehearse``."""
 
 from chaosdrill.aws import System
+from chaosdrill.discovery.check_result import ReadPart
 from chaosdrill.parts.interface import CheckContext
 from chaosdrill.preflight.run import CheckResult, preflight
-from chaosdrill.survey.seen import ReadPart
 
 
 def check(system: System) -> list[ReadPart]:

@@ -7,12 +7,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, pacing, stepfunctions, system_of
-from chaosdrill.aws.pacing import ReadResult, leading
+from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, read_coalescing, stepfunctions, system_of
+from chaosdrill.aws.read_coalescing import ReadResult, leading
 from chaosdrill.client import resolve
 from chaosdrill.client.domain import domain_addresses, is_seen_by_clients
 from chaosdrill.errors import DrillError
-from chaosdrill.region.sharing import shared
+from chaosdrill.region.shared_reading import shared
 
 
 def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _running(system: System) -> list[str]:
     """List the running executions. The fact is read each second, and Step Functions is listed every few seconds:
     executions that this process started are known without a list.
     """
-    older_s = stepfunctions.LISTS_EVERY_S + pacing.EVERY_S
+    older_s = stepfunctions.LISTS_EVERY_S + read_coalescing.EVERY_S
     return stepfunctions.running(system, stepfunctions.pair(system), older_s)
 
 

@@ -11,7 +11,7 @@ from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.region.facts import facts_of, read_region_facts
-from chaosdrill.region.sharing import waiting
+from chaosdrill.region.shared_reading import waiting
 from chaosdrill.region.state import verdict
 from chaosdrill.topology import topology_of
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.aws.tape import RecordedCall
+from chaosdrill.aws.recorder import RecordedCall
 from chaosdrill.bounded_yaml import load_yaml
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.whole_files import write_whole
@@ -58,7 +58,7 @@ def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
 def load(path: Path) -> tuple[Mapping[str, Any], list[RecordedCall]]:
     """Read a bundle.
 
-    :returns: its topology as in a file, and its calls, for :func:`chaosdrill.aws.tape.playing`.
+    :returns: its topology as in a file, and its calls, for :func:`chaosdrill.aws.recorder.playing`.
     :raises BadInput: when it is not a bundle.
     """
     try:

@@ -19,7 +19,7 @@ from chaosdrill.packet_loss import actions, isolation, plan, replication_pause, 
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
-from chaosdrill.packet_loss.preparing import (
+from chaosdrill.packet_loss.preparation import (
     IsolationRequest,
     PacketLossRequest,
     Prepared,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote
 
-from chaosdrill.history import plain
+from chaosdrill.history import to_json_safe
 
 _Made = Callable[[int, str], str]
 
@@ -75,7 +75,7 @@ class Redaction:
 
     def value(self, value: Any) -> Any:
         """Return ``value`` as JSON values, redacted."""
-        return self._value(plain(value))
+        return self._value(to_json_safe(value))
 
     def text(self, text: str) -> str:
         """Return ``text``, redacted."""

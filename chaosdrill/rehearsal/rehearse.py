@@ -10,6 +10,7 @@ from chaoslib import substitute
 
 from chaosdrill import region
 from chaosdrill.aws import System
+from chaosdrill.discovery.check_result import ReadPart
 from chaosdrill.errors import DrillError
 from chaosdrill.preflight import preflight
 from chaosdrill.preflight.core import REGION_STATE
@@ -18,7 +19,6 @@ from chaosdrill.rehearsal.effects import StepEffect, effect_of
 from chaosdrill.rehearsal.loading import load
 from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
 from chaosdrill.rehearsal.steps import ExperimentActivity, steps_of
-from chaosdrill.survey.seen import ReadPart
 from chaosdrill.topology import Topology
 
 

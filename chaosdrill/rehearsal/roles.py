@@ -7,7 +7,7 @@ from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ChaosException
 
 from chaosdrill.aws import System, main_table
-from chaosdrill.aws.reach import reach_of
+from chaosdrill.aws.access import reach_of
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.packet_loss import role

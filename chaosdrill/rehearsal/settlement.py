@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
-from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.analysis.untrusted_json import mapping, number
 from chaosdrill.bounded_yaml import LONGEST_TEXT, load_yaml
 from chaosdrill.history.log import read_history
 from chaosdrill.history.run_directory import HISTORY, TOPOLOGY
-from chaosdrill.home import runs_directory
+from chaosdrill.paths import runs_directory
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.topology import Topology
 

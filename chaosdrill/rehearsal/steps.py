@@ -12,7 +12,7 @@ from chaoslib import substitute
 from chaosdrill.controls.activities import activities_by_phase, arguments_of, provider_of
 from chaosdrill.controls.approvals import KEY, confirm_of
 from chaosdrill.controls.arguments import steps_of_control
-from chaosdrill.controls.hooks import own_arguments
+from chaosdrill.controls.control_validation import own_arguments
 
 LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
 ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"

@@ -13,16 +13,16 @@ from chaosdrill.analysis.comparison import Comparison, exceeds
 from chaosdrill.analysis.groups import BETTER, DIFFERENT, WORSE, Groups
 from chaosdrill.analysis.hypothesis import ProbeResult, state
 from chaosdrill.analysis.many_runs import Checks, ManyRuns
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.repeated import ALPHA, effect_in_words
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.run import moment_ns
+from chaosdrill.analysis.statistics import ALPHA, effect_in_words
 from chaosdrill.analysis.trend import Trend
-from chaosdrill.report import measures
+from chaosdrill.report import figure_texts
 from chaosdrill.report.figures.trend import trend_figure
 from chaosdrill.report.page import page
 from chaosdrill.report.run_labels import run_labels
-from chaosdrill.report.shown import on_one_line
-from chaosdrill.report.words import Words
+from chaosdrill.report.sanitizing import on_one_line
+from chaosdrill.report.texts import Words
 from chaosdrill.time_zones import Zone, both
 
 COLUMNS = 40  # runs with a column in a table
@@ -69,7 +69,7 @@ class Cell:
 def comparison_page(compared: ComparisonContents, language: str, zone: Zone = None) -> str:
     """Return the page as HTML.
 
-    :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    :param language: one of :data:`chaosdrill.report.texts.LANGUAGES`.
     :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     :raises NoReport: when the extra ``report`` is not installed.
     """
@@ -93,7 +93,7 @@ def comparison_page(compared: ComparisonContents, language: str, zone: Zone = No
         flips=list(_flips(runs, t)),
         spreads={name: _spread(values, t) for name, values in runs.measured.items()},
         claims=_claims(compared.groups),
-        said=partial(measures.said, t=t),
+        said=partial(figure_texts.said, t=t),
         called=partial(called, t=t),
         circumstance=partial(circumstance, t=t),
         change=partial(_change, t=t),
@@ -197,12 +197,12 @@ def _spread(values: Sequence[Measured | None], t: Words) -> tuple[str, str, str]
 
 
 def _number(value: float, like: Measured, t: Words) -> str:
-    return measures.number(float(f"{value:.4g}"), like.unit, t)
+    return figure_texts.number(float(f"{value:.4g}"), like.unit, t)
 
 
 def _change(change: Measured, t: Words) -> str:
     """Return a change with its sign."""
-    text = str(measures.said(change, t))
+    text = str(figure_texts.said(change, t))
     return f"+{text}" if (change.value or 0.0) > 0 else text
 
 

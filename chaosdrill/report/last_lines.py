@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.untrusted_json import mapping
 from chaosdrill.errors import BadInput
 from chaosdrill.languages import LANGUAGES, language_from
-from chaosdrill.plain_text import one_line
-from chaosdrill.report.words import Words
-from chaosdrill.sentences import as_it_is
+from chaosdrill.messages import as_it_is
+from chaosdrill.report.texts import Words
+from chaosdrill.terminal_text import one_line
 
 LONGEST_REASON = 400  # characters; `chaosdrill runs show` has every reason in full
 _FIGURES = {"recovery": "recovery_", "lost": "lost_writes_"}

@@ -6,8 +6,8 @@ from typing import Any
 
 from chaosdrill.report import embedding, palette
 from chaosdrill.report.figures.base import locale
-from chaosdrill.report.shown import as_json, on_one_line, shown
-from chaosdrill.report.words import Words
+from chaosdrill.report.sanitizing import as_json, on_one_line, shown
+from chaosdrill.report.texts import Words
 
 Figure = Mapping[str, Any]
 

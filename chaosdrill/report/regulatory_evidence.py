@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from chaosdrill.analysis.foreign import number
-from chaosdrill.analysis.legs import FAIL_BACK, FAIL_OVER
 from chaosdrill.analysis.proof import RECOVERY, proves
+from chaosdrill.analysis.transitions import FAIL_BACK, FAIL_OVER
+from chaosdrill.analysis.untrusted_json import number
 from chaosdrill.bounded_yaml import load_yaml
 from chaosdrill.languages import LANGUAGES
 from chaosdrill.report.embedding import FILES

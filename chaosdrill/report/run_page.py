@@ -7,16 +7,16 @@ from operator import attrgetter
 from typing import Any
 
 from chaosdrill import __version__
-from chaosdrill.analysis.aftermath import AS_MEANT, NOT_UNDONE, UNDONE, UNKNOWN
 from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.findings import PASSED
 from chaosdrill.analysis.run import moment_ns
-from chaosdrill.report import measures
+from chaosdrill.analysis.undo_results import AS_MEANT, NOT_UNDONE, UNDONE, UNKNOWN
+from chaosdrill.report import figure_texts
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page
+from chaosdrill.report.texts import Words
 from chaosdrill.report.view import ReportProblem, ReportView
 from chaosdrill.report.view.regions import region_role
-from chaosdrill.report.words import Words
 from chaosdrill.time_zones import Zone, both, local, offset
 
 LISTED = 400  # bars in the table below the figure
@@ -25,7 +25,7 @@ LISTED = 400  # bars in the table below the figure
 def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
     """Return the report as HTML.
 
-    :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    :param language: one of :data:`chaosdrill.report.texts.LANGUAGES`.
     :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     """
     t = Words(language)
@@ -38,9 +38,9 @@ def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
         problems=problems,
         judgement=view.judgement,
         reasons=list(_reasons(view, t)),
-        said=partial(measures.said, t=t),
-        in_ms=partial(measures.in_milliseconds, t=t),
-        wanted=partial(measures.number, t=t),
+        said=partial(figure_texts.said, t=t),
+        in_ms=partial(figure_texts.in_milliseconds, t=t),
+        wanted=partial(figure_texts.number, t=t),
         clock=clock,
         local=partial(local, zone=zone),
         aftermath=list(aftermath(view, t)),

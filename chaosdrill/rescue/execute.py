@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosdrill.aws import System, deadlines
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.errors import LeaseEnded
-from chaosdrill.history.owed import PLACEMENT, OwedUndo
+from chaosdrill.history.owed_undos import PLACEMENT, OwedUndo
 from chaosdrill.parts.interface import (
     CLIENT,
     HEAL,

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill.aws import System
 from chaosdrill.coordination.interface import Coordination, Lease, RecordedUndo, SystemState
-from chaosdrill.history.owed import PLACEMENT, OwedUndo
+from chaosdrill.history.owed_undos import PLACEMENT, OwedUndo
 from chaosdrill.parts.interface import Fact
 from chaosdrill.parts.registry import parts_of
 from chaosdrill.rescue.execute import facts_of, read_facts, request_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import sleep
 
 from chaosdrill.aws import System, lease_guard
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.coordination import held
 from chaosdrill.coordination.interface import Coordination, Lease, RecordedUndo, SystemState
 from chaosdrill.errors import DrillError, Refused

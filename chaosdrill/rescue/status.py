@@ -18,7 +18,7 @@ from chaosdrill.coordination.holders import is_proven_dead
 from chaosdrill.coordination.interface import Approval, Coordination, Lease, RecordedUndo, StopRequest, SystemState
 from chaosdrill.coordination.items import iso
 from chaosdrill.errors import CannotSee, DrillError, Refused
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.interface import BasePart
 from chaosdrill.parts.registry import lease_keys, part_of_action
 from chaosdrill.region import read_region_of, verdict

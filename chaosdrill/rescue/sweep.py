@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaosdrill.analysis.foreign import mapping
+from chaosdrill.analysis.untrusted_json import mapping
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.coordination import coordination_of, held, lease_request
 from chaosdrill.coordination.interface import Lease, LeaseRequest, SystemState
 from chaosdrill.coordination.items import iso
@@ -23,8 +23,8 @@ from chaosdrill.errors import DrillError
 from chaosdrill.parts.interface import Leftover, Part, SweepScope
 from chaosdrill.parts.registry import lease_keys, parts_of
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.liveness import goes_on
+from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.topology import Topology
 
 logger = logging.getLogger("chaostoolkit")

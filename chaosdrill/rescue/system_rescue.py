@@ -10,7 +10,7 @@ from chaosdrill.aws import System
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.coordination.interface import Coordination, Lease, SystemState
 from chaosdrill.errors import DrillError
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import lease_keys, parts_of
 from chaosdrill.rescue.decisions import RescueStep
 from chaosdrill.rescue.execute import RescueResult, facts_of, read_facts, rescue_system

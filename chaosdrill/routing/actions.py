@@ -6,7 +6,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
 from chaosdrill.aws import arc, safety_rules, system_of
-from chaosdrill.aws.explicit import with_routing_controls
+from chaosdrill.aws.overrides import with_routing_controls
 from chaosdrill.aws.regions import region_named
 from chaosdrill.history import record
 

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from chaosdrill.aws import System, arc, safety_rules
-from chaosdrill.aws.explicit import with_routing_controls
-from chaosdrill.aws.placement import routing_to
+from chaosdrill.aws.active_region import routing_to
+from chaosdrill.aws.overrides import with_routing_controls
 from chaosdrill.aws.regions import region_named
 from chaosdrill.coordination.resources import Resource
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import BasePart, Check, CheckContext, Fact, PlannedCall, PlannedStep, Role, UndoRule
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.routing.checks import checks
 from chaosdrill.topology import Topology
 

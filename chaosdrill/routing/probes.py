@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import arc, system_of
-from chaosdrill.aws.explicit import with_cluster_endpoint, with_routing_controls
+from chaosdrill.aws.overrides import with_cluster_endpoint, with_routing_controls
 from chaosdrill.aws.regions import region_named
 from chaosdrill.history import record
 

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.finding import find_run
+    from chaosdrill.runs.lookup import find_run
     from chaosdrill.runs.reading import read_run
     from chaosdrill.runs.records.storing import store
 
 __all__ = ["find_run", "read_run", "store"]
 
-_FROM = {"find_run": "finding", "read_run": "reading", "store": "records.storing"}
+_FROM = {"find_run": "lookup", "read_run": "reading", "store": "records.storing"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from chaosdrill.history.run_directory import SUMMARY
 from chaosdrill.history.whole_files import write_whole
-from chaosdrill.runs.columns import Stamp, entries_of_text, text_of_entries
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.entries import RunEntry, entry_of
-from chaosdrill.runs.finding import names_of_runs
+from chaosdrill.runs.entry_columns import Stamp, entries_of_text, text_of_entries
+from chaosdrill.runs.lookup import names_of_runs
 
 CATALOGUE = ".catalogue.json"
 _NOTHING = (0, 0)

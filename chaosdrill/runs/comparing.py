@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from chaosdrill.analysis.alike import LeftOut
+from chaosdrill.analysis.comparability import LeftOut
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import experiment_of
+from chaosdrill.messages import NOTHING, Sentence, sentence
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.summaries import Summary, read_summary
-from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 BEFORE_FIELDS = 2  # a summary of version 2 has no hypothesis: it is read from the history
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.errors import BadInput, problem
-from chaosdrill.runs.going_on import goes_on
-from chaosdrill.runs.lines import json_lines
+from chaosdrill.runs.jsonl import json_lines
+from chaosdrill.runs.liveness import goes_on
 from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, open_stored, parquet_path, raw_paths, read_raw
 

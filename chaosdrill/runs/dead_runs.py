@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, text
-from chaosdrill.history.owed import FAULT, HEARTBEAT, LOAD, OwedUndo, owed_undos
+from chaosdrill.analysis.untrusted_json import mapping, text
+from chaosdrill.history.owed_undos import FAULT, HEARTBEAT, LOAD, OwedUndo, owed_undos
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.going_on import left_behind
+from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import DRILL, read_summary
 
 MOST_RUNS = 50  # how many of the newest runs are searched

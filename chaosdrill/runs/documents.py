@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
+from chaosdrill.messages import NOTHING, Sentence, as_it_is, sentence
 
 NOT_THERE = sentence("it is not there")
 LARGEST_BYTES = 256 * 2**20  # a summary has about 50 kB: a larger file is not one

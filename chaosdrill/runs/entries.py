@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.history.run_directory import HISTORY, experiment_of
 from chaosdrill.runs.documents import open_regular
 from chaosdrill.runs.summaries import Summary, read_summary

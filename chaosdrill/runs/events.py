@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.foreign import number
 from chaosdrill.analysis.run import at_ns
+from chaosdrill.analysis.untrusted_json import number
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
+from chaosdrill.messages import Sentence, as_it_is, sentence, together
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.foreign.imported import events_of, findings_of, read_imported
-from chaosdrill.runs.lines import json_lines
-from chaosdrill.sentences import Sentence, as_it_is, sentence, together
+from chaosdrill.runs.imports.imported import events_of, findings_of, read_imported
+from chaosdrill.runs.jsonl import json_lines
 
 CLOCK_SET_S = 1.0
 LISTED = 3

@@ -6,7 +6,7 @@ Chaos Toolkit writes its own journal only at the very end.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chaosdrill.analysis.foreign import answer, mapping, number, sequence, text
+from chaosdrill.analysis.untrusted_json import answer, mapping, number, sequence, text
 
 Event = Mapping[str, Any]
 Step = dict[str, Any]

@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from chaosdrill.analysis.findings import TOLD
-from chaosdrill.analysis.foreign import mapping, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, sequence, text
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.whole_files import write_whole
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.judgement import Judgement
-from chaosdrill.analysis.measuring import locust_outage
+from chaosdrill.analysis.metrics import locust_outage
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.states import region_states
 from chaosdrill.analysis.summary_fields import summary_fields
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.summaries import NEWEST
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.runs.entries import RunEntry, entry_of, opened_of
-from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.going_on import left_behind
+from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import read_summary
 
 IMPORTING = ".importing-"  # a directory with this prefix is not a run yet

@@ -5,21 +5,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaosdrill.analysis.clocks import Offset, offset_of
-from chaosdrill.analysis.facts import looks, regions_of_addresses
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.ledger import WriteLedger, ledger_of
+from chaosdrill.analysis.region_observations import looks, regions_of_addresses
 from chaosdrill.analysis.run import RecordSource, Run
 from chaosdrill.history.run_directory import TIMELINE
+from chaosdrill.messages import Name, as_it_is, sentence
 from chaosdrill.runs.events import read_events, run_id_of
-from chaosdrill.runs.lines import json_lines
+from chaosdrill.runs.jsonl import json_lines
 from chaosdrill.runs.records.checking import problems_of_files, problems_of_ledger, problems_of_records
 from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records, read_records
 from chaosdrill.runs.records.truths import read_truths
-from chaosdrill.sentences import Name, as_it_is, sentence
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.outage import Bucket
+    from chaosdrill.analysis.load_outage import Bucket
     from chaosdrill.analysis.records import Beats
     from chaosdrill.runs.records.arrays import Offsets
 

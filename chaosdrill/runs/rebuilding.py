@@ -11,15 +11,15 @@ import yaml
 
 from chaosdrill.analysis.summary_fields import REBUILT
 from chaosdrill.bounded_yaml import LONGEST_TEXT, load_yaml
-from chaosdrill.history.plain import plain
+from chaosdrill.history.json_safe import to_json_safe
 from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY
 from chaosdrill.history.whole_files import write_new
 from chaosdrill.runs.documents import json_document, read_regular
 from chaosdrill.runs.entries import opened_of
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.journals import journal_of
+from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.lookup import names_of_runs
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -86,6 +86,6 @@ def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any
         if not left:
             return False
         with suppress(FileExistsError):  # another process was faster
-            write_new(path, json.dumps(plain(document()), indent=1) + "\n")
+            write_new(path, json.dumps(to_json_safe(document()), indent=1) + "\n")
             return True
     return False

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.run_directory import SUMMARY
+from chaosdrill.messages import NOTHING, Sentence, sentence
 from chaosdrill.runs.documents import NOT_THERE, read_object
-from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 NEWEST = 3
 WORDS = ("passed", "failed", "invalid", "refused", "interrupted")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chaosdrill.analysis.foreign import mapping, text
-from chaosdrill.history.owed import OwedUndo, owed_undos
+from chaosdrill.analysis.untrusted_json import mapping, text
+from chaosdrill.history.owed_undos import OwedUndo, owed_undos
 from chaosdrill.runs.dead_runs import MOST_RUNS, dead_run, first, same_system
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.liveness import goes_on
+from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import DRILL, read_summary
 
 Events = Sequence[Mapping[str, Any]]

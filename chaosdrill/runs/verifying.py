@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.foreign import text
+from chaosdrill.analysis.untrusted_json import text
 from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.history.whole_files import PART
 from chaosdrill.runs.documents import read_json
-from chaosdrill.runs.lines import values
+from chaosdrill.runs.jsonl import values
+from chaosdrill.runs.recorded_hashes import NEVER_TOLD, RunFiles, Told, as_recorded, run_files, told_files
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.summaries import read_summary
-from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, as_recorded, run_files, told_files
 
 ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"
 LOGS = frozenset({"heartbeat.log", "locust.log"})  # may be written after the end if the drill was cut short

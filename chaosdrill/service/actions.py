@@ -8,7 +8,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import System, deadlines, system_of
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.service.ecs import Service, counts, set_desired, wait_until_running

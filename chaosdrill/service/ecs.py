@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.ambiguous_result import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import BadInput, TimedOut, problem
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from chaosdrill.aws import System
 from chaosdrill.aws.regions import region_named
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import (
     BasePart,
     Check,
@@ -17,7 +18,6 @@ from chaosdrill.parts.interface import (
     UndoRule,
     UndoStep,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.service import rescue
 from chaosdrill.service.checks import checks
 from chaosdrill.service.ecs import Service, count_update, counts

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.interface import LOWER_CAPACITY, RAISE_CAPACITY, Fact, UndoStep, unneeded_step
 from chaosdrill.service.ecs import Service, counts, set_desired, wait_until_running
 

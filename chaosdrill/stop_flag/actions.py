@@ -6,7 +6,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
 from chaosdrill.aws import dynamodb, system_of
-from chaosdrill.aws.explicit import with_flag_table
+from chaosdrill.aws.overrides import with_flag_table
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import Refused
 from chaosdrill.history import record

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from chaosdrill.aws import System, dynamodb
-from chaosdrill.aws.explicit import with_flag_table
-from chaosdrill.aws.placement import flags_of
+from chaosdrill.aws.active_region import flags_of
+from chaosdrill.aws.overrides import with_flag_table
 from chaosdrill.aws.regions import region_named
 from chaosdrill.coordination.resources import Resource
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.parts.fact_reading import fact_or_unreadable
 from chaosdrill.parts.interface import (
     BasePart,
     Check,
@@ -21,7 +22,6 @@ from chaosdrill.parts.interface import (
     SweepScope,
     UndoRule,
 )
-from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.stop_flag.checks import checks
 from chaosdrill.topology import Topology
 

@@ -10,7 +10,6 @@ import yaml
 
 from chaosdrill.bounded_yaml import LONGEST_TEXT
 from chaosdrill.errors import BadInput, problem
-from chaosdrill.topology.lines import Document, read_document
 from chaosdrill.topology.model import (
     Accounts,
     Aws,
@@ -29,6 +28,7 @@ from chaosdrill.topology.model import (
     Topology,
 )
 from chaosdrill.topology.problems import problems_of
+from chaosdrill.topology.yaml_positions import Document, read_document
 
 VARIABLE = "CHAOSDRILL_TOPOLOGY"
 OPERATIONS = ("read", "write", "settled", "balance")  # the heartbeat's requests

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-from chaosdrill.topology import sense
+from chaosdrill.topology import consistency
+from chaosdrill.topology.consistency import TopologyProblem
 from chaosdrill.topology.schema_errors import problems_of_error, validator_of
-from chaosdrill.topology.sense import TopologyProblem
 
 _formats = FormatChecker(formats=())
 _formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) and "%" not in value)
@@ -35,7 +35,7 @@ def problems_of(value: Any) -> list[TopologyProblem]:
     """Return all problems of the document ``value``: of its form, and of the consistency of its well-formed parts."""
     errors, definitions = _validator().iter_errors(value), _validator().schema["$defs"]
     found = {problem: None for error in errors for problem in problems_of_error(error, definitions, MOVED)}
-    return [*found, *sense.problems_of(value, [problem.place for problem in found])]
+    return [*found, *consistency.problems_of(value, [problem.place for problem in found])]
 
 
 def problems_of_part(kind: str, text: str) -> str:

@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator, FormatChecker, TypeChecker
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
-from chaosdrill.topology.lines import Place
-from chaosdrill.topology.sense import TopologyProblem, suggestion
+from chaosdrill.topology.consistency import TopologyProblem, suggestion
+from chaosdrill.topology.yaml_positions import Place
 
 _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # user and password, which are never shown

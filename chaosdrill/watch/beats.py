@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 
 KEPT_S = 3600  # seconds kept for the strip
 OUTAGE_S = 1.0  # unserved beats of one operation are an outage after this time, before it degraded service

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from chaosdrill.history.run_directory import HISTORY, TIMELINE
-from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.liveness import goes_on
 from chaosdrill.runs.records.tables import RECORDS
 from chaosdrill.time_zones import ONLY_UTC, Zone
 from chaosdrill.watch.progress import CLOSED, ONGOING, DrillProgress, ProgressEvent

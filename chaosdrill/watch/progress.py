@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.time_zones import NS, ONLY_UTC, Zone, local
 from chaosdrill.watch.beats import LiveBeats, OngoingOutage, roles
-from chaosdrill.watch.words import Event, in_words, shown
+from chaosdrill.watch.event_texts import Event, in_words, shown
 
 RECENT_S = 5.0
 LAST = 50  # changes kept

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from chaosdrill.watch.event_texts import shown
 from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, DrillProgress
-from chaosdrill.watch.words import shown
 
 if TYPE_CHECKING:
     from rich.text import Text

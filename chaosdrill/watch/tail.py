@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.runs.documents import open_regular
-from chaosdrill.runs.lines import values
+from chaosdrill.runs.jsonl import values
 
 MOST = 8 * 2**20  # bytes of one read, and of one line
 

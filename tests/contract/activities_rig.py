@@ -12,7 +12,7 @@ from chaosdrill.history import History, OpenDrill, opened
 from tests.contract.lab_aws import LabAws, get
 from tests.waiting import wait_for
 
-_current: Any = importlib.import_module("chaosdrill.history.current")  # the package has a function of that name
+_current: Any = importlib.import_module("chaosdrill.history.open_drill")  # the package has a function of that name
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 
 

@@ -9,8 +9,8 @@ import pytest
 from chaosdrill.aws import System, system_of
 from chaosdrill.controls.confirmation import confirm
 from chaosdrill.coordination import coordination_of
-from chaosdrill.home import VARIABLE
 from chaosdrill.parts.registry import lease_keys
+from chaosdrill.paths import VARIABLE
 from tests.contract.activities_rig import Rig
 from tests.contract.lab_aws import get
 from tests.small_drills import Ran, Step, experiment

@@ -8,7 +8,7 @@ import pytest
 from botocore.loaders import JSONFileLoader
 
 from chaosdrill import bounded_yaml
-from chaosdrill.aws import pacing, polling, stepfunctions
+from chaosdrill.aws import polling, read_coalescing, stepfunctions
 from chaosdrill.history import OpenDrill
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
@@ -45,8 +45,8 @@ def as_the_models_say(recorder: Recorder) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked here again and again need not wait a second each time; that others do is tested elsewhere."""
-    monkeypatch.setattr(pacing, "EVERY_S", 0.0)
-    monkeypatch.setattr(pacing, "GRACE_S", 0.0)
+    monkeypatch.setattr(read_coalescing, "EVERY_S", 0.0)
+    monkeypatch.setattr(read_coalescing, "GRACE_S", 0.0)
     monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", 0.0)
     monkeypatch.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: min(every_s, LOOKS_EVERY_S))
 

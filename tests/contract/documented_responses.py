@@ -11,7 +11,7 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 from botocore.utils import parse_timestamp
 
-from chaosdrill.aws.tape import RecordedCall, Tape
+from chaosdrill.aws.recorder import RecordedCall, Tape
 
 FILES = Path(__file__).parent / "documented"
 SESSION = botocore.session.Session()

@@ -202,7 +202,7 @@ def _read_models() -> None:
     from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
     from werkzeug.exceptions import NotFound
 
-    from chaosdrill.lab.aws.lean import SESSION
+    from chaosdrill.lab.aws.fast_imports import SESSION
     from chaosdrill.lab.aws.machines import Initiator, Move, MoveRegion
     from chaosdrill.lab.aws.stepfunctions import grammar
 

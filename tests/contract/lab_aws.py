@@ -20,7 +20,7 @@ import yaml
 from botocore.config import Config
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab import wire
+from chaosdrill.lab import control_socket
 from chaosdrill.lab.access import Access, KeyPair
 from chaosdrill.lab.plan import EXECUTION_LAG_REFERENCE_S, HOME, STANDBY, LabPlan
 from tests.contract.endpoint_forks import Fork, forks
@@ -63,9 +63,11 @@ class Supervisor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(wire.serve(path, self._operations()), self._loop).result(LONG_S)
+        self._server = asyncio.run_coroutine_threadsafe(
+            control_socket.serve(path, self._operations()), self._loop
+        ).result(LONG_S)
 
-    def _operations(self) -> dict[str, wire.Operation]:
+    def _operations(self) -> dict[str, control_socket.Operation]:
         async def switchover(to_region: str) -> Any:
             return await self._swap("database.switchover", to_region)
 

@@ -8,7 +8,7 @@ import pytest
 from botocore.retries import standard
 
 from chaosdrill.aws import credentials, polling, sessions, ssm
-from chaosdrill.client.host import hosted
+from chaosdrill.client.host import remote_program
 from tests.contract.activities_rig import TOKYO, Rig
 from tests.contract.lab_aws import get, running
 
@@ -27,7 +27,7 @@ def hurried(directories: pytest.TempPathFactory) -> Iterator[Rig]:
         short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
         short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
         short.setattr(ssm, "_SHORTEST_S", 0.05)
-        short.setattr(hosted, "CALL_EVERY_S", 0.0)
+        short.setattr(remote_program, "CALL_EVERY_S", 0.0)
         short.setenv("XDG_CACHE_HOME", str(directories.mktemp("host")))  # where the client host keeps the program
         lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": TOKYO})
         yield Rig(lab)

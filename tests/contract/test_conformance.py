@@ -15,8 +15,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from chaosdrill.aws import System, system_of, tape
-from chaosdrill.aws.tape import RecordedCall
+from chaosdrill.aws import System, recorder, system_of
+from chaosdrill.aws.recorder import RecordedCall
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.cli.topology import check as cli_check
 from chaosdrill.client.host.inspection import TOOLS
@@ -247,7 +247,7 @@ def recorded(rig: Rig, topology: Path, host: Path, tmp_path: Path) -> tuple[Path
 
 
 def replayed(again: Path, calls: list[RecordedCall]) -> dict[str, CheckedAssumption]:
-    with tape.playing(calls):
+    with recorder.playing(calls):
         return checked(again, secrets=KEYS)
 
 

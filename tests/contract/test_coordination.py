@@ -38,8 +38,8 @@ from chaosdrill.coordination.sqlite import SqliteStore
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import CannotSee, Refused
-from chaosdrill.history.owed import OwedUndo
-from chaosdrill.home import VARIABLE
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.paths import VARIABLE
 from chaosdrill.topology.model import CoordinationTable
 from tests.contract.activities_rig import drill
 from tests.contract.lab_aws import LabAws, get

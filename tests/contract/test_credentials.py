@@ -22,7 +22,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.aws import guard, sessions, system_of
 from chaosdrill.aws.credential_errors import CredentialsUnusable
 from chaosdrill.errors import DrillError
-from chaosdrill.history import plain
+from chaosdrill.history import to_json_safe
 from chaosdrill.packet_loss.host import host_of
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
@@ -258,7 +258,7 @@ def test_sso_gives_the_keys_of_its_role_and_an_ended_token_is_renewed(
         given = rig.other_topology(tmp_path / "topology.yaml", aws=aws, target="aws", time_scale=1)
         assert set_stop_flag("standby", False, standalone=True, configuration=given)["done"] is True
     assert calls(rig, "UpdateItem")[-1]["key"] == session["AccessKeyId"]
-    assert plain([session["SecretAccessKey"], Portal.role["sessionToken"]]) == ["***", "***"]
+    assert to_json_safe([session["SecretAccessKey"], Portal.role["sessionToken"]]) == ["***", "***"]
 
 
 def test_credentials_that_stay_expired_are_told_with_the_command_that_renews_them(
@@ -302,12 +302,12 @@ def test_what_is_missing_is_told(
 def test_the_keys_of_a_profile_and_of_a_role_are_written_nowhere(rig: Rig, with_profile: Any, tmp_path: Path) -> None:
     stop_flag("home", configuration=with_profile("driller"))
     secret = re.findall("aws_secret_access_key = (.+)", (tmp_path / "config").read_text())[0]
-    assert plain({"said": f"<{secret}>"}) == {"said": "<***>"}
+    assert to_json_safe({"said": f"<{secret}>"}) == {"said": "<***>"}
     system = system_of({**rig.configuration, **ROLE})
     sts = system.client("sts", TOKYO)
     sts.get_caller_identity()
     keys = sts._request_signer._credentials.get_frozen_credentials()
-    assert plain([keys.secret_key, keys.token]) == ["***", "***"]
+    assert to_json_safe([keys.secret_key, keys.token]) == ["***", "***"]
 
 
 def test_every_change_is_recorded_with_awss_request_id(rig: Rig, tmp_path: Path) -> None:

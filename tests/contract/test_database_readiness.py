@@ -20,7 +20,7 @@ from chaosdrill.database.probes import writer_region
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
-from chaosdrill.history.owed import owed_undos
+from chaosdrill.history.owed_undos import owed_undos
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get

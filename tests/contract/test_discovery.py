@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import chaosdrill
-from chaosdrill.discovery import modules
+from chaosdrill.activity_discovery import modules
 from tests.waiting import LONG_S
 
 SNAPSHOT = Path(__file__).with_name("discovery.json")

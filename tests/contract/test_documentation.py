@@ -9,11 +9,11 @@ import click
 import pytest
 import yaml
 
+from chaosdrill.activity_discovery import discovered
 from chaosdrill.cli import cli
-from chaosdrill.client.host.hosted import CALL_EVERY_S
 from chaosdrill.client.host.packing import HEARTBEAT, locust_needs
 from chaosdrill.client.host.pythons import dotted
-from chaosdrill.discovery import discovered
+from chaosdrill.client.host.remote_program import CALL_EVERY_S
 from tests.reference_pages import PAGES as GENERATED_PAGES
 
 REPOSITORY = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
 import chaosdrill
-from chaosdrill.automatic_failover import chain
+from chaosdrill.automatic_failover import triggers
 from chaosdrill.aws import (
     System,
     arc,
@@ -28,25 +28,34 @@ from chaosdrill.aws import (
     execution_memory,
     fis,
     main_table,
-    pacing,
+    read_coalescing,
+    recorder,
     safety_rules,
     ssm,
     stepfunctions,
     system_of,
-    tape,
 )
 from chaosdrill.conformance import entries as entries_of_aws
 from chaosdrill.conformance import fault_injection, global_database, permissions
 from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.table import TableStore
+from chaosdrill.discovery import (
+    controls,
+    databases,
+    dns_records,
+    entry_points,
+    flags,
+    hosts,
+    machines,
+    main_tables,
+)
+from chaosdrill.discovery.account import Account
+from chaosdrill.discovery.scope import DiscoveryScope
 from chaosdrill.errors import DrillError
 from chaosdrill.packet_loss import experiments, host, isolation, role, role_documents
-from chaosdrill.packet_loss.plan import does_the_same
+from chaosdrill.packet_loss.plan import templates_equal
 from chaosdrill.service import ecs
-from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, main_tables, records
-from chaosdrill.survey.account import Account
-from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.topology.model import CoordinationTable
 from tests.contract.call_recorder import Recorder
 from tests.contract.documented_responses import (
@@ -109,7 +118,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test reads anew."""
-    monkeypatch.setattr(pacing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "_resources", {})
     monkeypatch.setattr(stepfunctions, "_found", {})
     monkeypatch.setattr(execution_memory, "_started_s", {})
     monkeypatch.setattr(execution_memory, "_ended", set())
@@ -137,7 +146,7 @@ def flag(system: System) -> Any:
 
 READERS: dict[Operation, tuple[Reader, ...]] = {
     ("cloudwatch", "DescribeAlarms"): (
-        Reader(lambda system: chain.alarm_state(system, HOME, "myalarm"), "OK"),
+        Reader(lambda system: triggers.alarm_state(system, HOME, "myalarm"), "OK"),
         Reader(lambda system: list(cloudwatch.alarms(system, HOME, ["myalarm"])), ["myalarm"]),
     ),
     ("cloudwatch", "GetMetricData"): (
@@ -182,7 +191,9 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
     ),
     ("ec2", "DescribeVpcs"): (
         Reader(
-            lambda system: entries._range(survey(system), HOME, entries.Balancer("arn", "name", "vpc", "application")),
+            lambda system: entry_points._range(
+                survey(system), HOME, entry_points.Balancer("arn", "name", "vpc", "application")
+            ),
             "30.1.0.0/16",
         ),
     ),
@@ -197,12 +208,12 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
             "my-load-balancer-424835706.us-west-2.elb.amazonaws.com",
         ),
         Reader(lambda system: isolation.application_vpc(system, STANDBY), "vpc-3ac0fb5f"),
-        Reader(lambda system: [one.vpc for one in entries._balancers(survey(system), HOME)], ["vpc-3ac0fb5f"]),
+        Reader(lambda system: [one.vpc for one in entry_points._balancers(survey(system), HOME)], ["vpc-3ac0fb5f"]),
     ),
     ("elbv2", "DescribeLoadBalancerAttributes"): (
         Reader(lambda system: entries_of_aws._headers(system, HOME, "arn").as_assumed, False),
     ),
-    ("events", "DescribeRule"): (Reader(lambda system: chain.rule_state(system, HOME, "test"), "ENABLED"),),
+    ("events", "DescribeRule"): (Reader(lambda system: triggers.rule_state(system, HOME, "test"), "ENABLED"),),
     ("fis", "CreateExperimentTemplate"): (Reader(lambda system: made_template(system), ("ABCDE1fgHIJkLmNop", True)),),
     ("fis", "GetExperiment"): (
         Reader(lambda system: fis.experiment(system, "ABC12DeFGhI3jKLMNOP").state, "completed"),
@@ -213,7 +224,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         Reader(
             lambda system: fis.recorded(system, "ABC12DeFGhI3jKLMNOP", HOME)["GetExperimentTemplate"] is not None, True
         ),
-        Reader(lambda system: does_the_same(template(system), WANTED_TEMPLATE)),
+        Reader(lambda system: templates_equal(template(system), WANTED_TEMPLATE)),
     ),
     ("fis", "ListExperiments"): (
         Reader(lambda system: [one.state for one in fis.summaries(system, HOME)], ["running"]),
@@ -226,7 +237,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         Reader(lambda system: experiments._started(system, "EXT1", HOME), "ABC12DeFGhI3jKLMNOP"),
     ),
     ("iam", "GetRole"): (
-        Reader(lambda system: role.there(system, "Test-Role"), "arn:aws:iam::123456789012:role/Test-Role"),
+        Reader(lambda system: role.role_arn(system, "Test-Role"), "arn:aws:iam::123456789012:role/Test-Role"),
     ),
     ("iam", "GetRolePolicy"): (
         Reader(lambda system: role_documents.missing_from(role._policy(system, role.for_packet_loss()), policy()), []),
@@ -245,8 +256,8 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         Reader(lambda system: databases.find_database(survey(system)).value["clusters"], CLUSTERS),
     ),
     ("route53", "GetHealthCheck"): (Reader(lambda system: controls._followed(survey(system), "1"), ""),),
-    ("route53", "ListHostedZones"): (Reader(lambda system: zones(records.find_records(survey(system))), ((), ())),),
-    ("route53", "ListResourceRecordSets"): (Reader(lambda system: list(records._rows(survey(system), "Z1")), []),),
+    ("route53", "ListHostedZones"): (Reader(lambda system: zones(dns_records.find_records(survey(system))), ((), ())),),
+    ("route53", "ListResourceRecordSets"): (Reader(lambda system: list(dns_records._rows(survey(system), "Z1")), []),),
     ("route53-recovery-cluster", "GetRoutingControlState"): (
         Reader(arc.routing_states, {HOME: "On", STANDBY: "On"}),
         Reader(arc.endpoints_reachable, {"us-east-1": "", "us-west-2": ""}),
@@ -344,7 +355,7 @@ def table(system: System) -> TableStore:
     return TableStore(system.coordination_client("eu-west-1"), CoordinationTable("T", "eu-west-1"))
 
 
-def zones(found: records.DnsRecords) -> Any:
+def zones(found: dns_records.DnsRecords) -> Any:
     return found.rows, found.private
 
 
@@ -378,7 +389,7 @@ def played(monkeypatch: pytest.MonkeyPatch, operation: Operation, response: dict
     """From now on calls are answered: of this operation with this response."""
     others = {one: DOCUMENTED.get(one) or with_everything(one) for one in [*READERS, *UNREAD]}
     responses = Responses({**others, operation: response})
-    monkeypatch.setattr(tape, "_player", responses)
+    monkeypatch.setattr(recorder, "_player", responses)
     return responses
 
 

@@ -20,7 +20,7 @@ from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import LeaseRequest
 from chaosdrill.errors import Refused
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss import role_documents as documents
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region

@@ -15,7 +15,7 @@ from chaosdrill.controls.record import DrillRecord
 from chaosdrill.coordination import coordination_of, lease_request
 from chaosdrill.database.actions import fail_over_database
 from chaosdrill.errors import Refused
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss.part import PacketLossPart
 from chaosdrill.parts.interface import Leftover
 from chaosdrill.parts.registry import lease_keys

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
-from chaosdrill.aws import System, execution_memory, pacing, stepfunctions, system_of
+from chaosdrill.aws import System, execution_memory, read_coalescing, stepfunctions, system_of
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.executions import wait_for_own
 from chaosdrill.failover.probes import last_execution, running_executions
@@ -157,7 +157,7 @@ def test_an_initiator_that_is_not_listed_yet_is_waited_for(lagging: Rig, one_dri
 def test_the_pair_is_listed_every_few_seconds_at_most(lagging: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     every_s = 1.5
     monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", every_s)
-    monkeypatch.setattr(pacing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "_resources", {})
     since = last_number(lagging)
     began_s, readings = time.monotonic(), 0
     while time.monotonic() - began_s < 2 * every_s:
@@ -176,7 +176,7 @@ def test_whoever_waits_for_an_execution_lists_every_few_seconds_at_most(
     every_s, system = 1.0, system_of(lagging.configuration)
     machine = stepfunctions.machine_arn(system, system.topology.failover.failover_prefix)
     monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", every_s)
-    monkeypatch.setattr(pacing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "_resources", {})
     since, began_s = last_number(lagging), time.monotonic()
     while time.monotonic() - began_s < 3 * every_s:
         stepfunctions.running(system, [machine])

@@ -7,11 +7,11 @@ import pytest
 
 from chaosdrill.aws import system_of
 from chaosdrill.client.page_secrets import keep_page_secret
-from chaosdrill.history.owed import LOAD, OwedUndo
-from chaosdrill.home import VARIABLE
+from chaosdrill.history.owed_undos import LOAD, OwedUndo
 from chaosdrill.load.part import LoadPart
-from chaosdrill.load.progress import UNPOLLED_VARIABLE, LoadTestState
+from chaosdrill.load.test_state import UNPOLLED_VARIABLE, LoadTestState
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
+from chaosdrill.paths import VARIABLE
 from tests.contract.load_rig import TWO_CALLS, locust_process, target, write_topology
 from tests.waiting import wait_for
 

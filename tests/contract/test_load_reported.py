@@ -13,7 +13,7 @@ import pytest
 
 from chaosdrill.client.collecting import CollectedSource, finish
 from chaosdrill.client.load_generator import LoadGenerator
-from chaosdrill.client.load_seen import LoadWindow
+from chaosdrill.client.plugin_responses import LoadWindow
 from chaosdrill.load.actions import start_load
 from chaosdrill.load.probes import error_ratio, failures, latency_ms
 from tests.contract import load_rig

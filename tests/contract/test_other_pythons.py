@@ -19,7 +19,7 @@ import pytest
 
 from chaosdrill.aws import System, polling, system_of
 from chaosdrill.client import load_generator as seam
-from chaosdrill.client.host import fetching, hosted, pythons, ssm_locust
+from chaosdrill.client.host import pythons, remote_program, ssm_locust, wheels
 from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.client.host.pythons import Python, find_python
 from chaosdrill.load.actions import start_load, stop_load
@@ -109,7 +109,7 @@ def test_a_host_with_another_python_runs_the_load(
     path = f"{lab_aws.pythons(tmp_path, OTHER)}{os.pathsep}{lab_aws.without_pythons(tmp_path)}"
     monkeypatch.setattr(aws.supervisor, "path", path)
     monkeypatch.setattr(pythons, "BESIDE", str(tmp_path / "nothing"))
-    monkeypatch.setattr(hosted, "CALL_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_program, "CALL_EVERY_S", 0.0)
     monkeypatch.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
     caplog.set_level("INFO", "chaostoolkit")
     names = [f"python3.{minor}" for minor in range(8, 20)]
@@ -150,17 +150,17 @@ def test_another_kind_of_machine_gets_its_own_wheels_once(
     assert int.from_bytes(core[18:20], "little") == 183, "EM_AARCH64"
     for name in ("locust", "gevent", "pyzmq"):
         assert f"{name}-{version(name)}.dist-info/METADATA" in names, "the tests are installed from the same versions"
-    assert {"__main__.py", "chaosdrill/load/plugin.py", "chaosdrill/client/host/place.py"} <= set(names)
+    assert {"__main__.py", "chaosdrill/load/plugin.py", "chaosdrill/client/host/agent_paths.py"} <= set(names)
 
     locust_zipapp.cache_clear()
-    monkeypatch.setattr(fetching, "_pip", None)
+    monkeypatch.setattr(wheels, "_pip", None)
     assert locust_zipapp(ARM).sha256 == packed.sha256, "what was fetched stays"
 
 
 def test_a_host_like_this_machine_gets_what_is_installed_here(
     host: Path, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "_pip", None)
+    monkeypatch.setattr(wheels, "_pip", None)
     assert locust_zipapp(find_python(system, ssm_locust.locust_needs())).sha256 == locust_zipapp().sha256
 
 
@@ -236,14 +236,14 @@ def test_a_file_that_the_lock_does_not_know_is_not_installed(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     lock = tmp_path / "locust.lock"
-    monkeypatch.setattr(fetching, "LOCK", lock)
+    monkeypatch.setattr(wheels, "LOCK", lock)
 
     right = hashlib.sha256((tmp_path / "index" / wheel).read_bytes()).hexdigest()
     lock.write_text(f"brotli==9.9 \\\n    --hash=sha256:{right}\n")
-    assert [one.name for one in fetching.fetched_locust(ARM)] == ["brotli"], "the file of the lock is taken"
+    assert [one.name for one in wheels.fetched_locust(ARM)] == ["brotli"], "the file of the lock is taken"
 
     lock.write_text(f"brotli==9.9 \\\n    --hash=sha256:{'0' * 64}\n")
     with fails_with("packages-not-fetched") as refused:
-        fetching.fetched_locust(ARM)
+        wheels.fetched_locust(ARM)
     assert "HASHES" in str(refused.value)
     assert len(list((tmp_path / "home" / "packages").iterdir())) == 1, "nothing of it is kept"

@@ -199,7 +199,7 @@ def test_a_check_reads_only_and_says_where_the_domain_is_looked_up(rig: Rig, con
 
 def test_discovery_finds_that_the_zone_is_private(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
-        monkeypatch.setattr("chaosdrill.survey.client_side.LOCUST_PORT", unused.getsockname()[1])
+        monkeypatch.setattr("chaosdrill.discovery.client_side.LOCUST_PORT", unused.getsockname()[1])
     config = tmp_path / "config"
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     name = profile(config, rig.lab.url, {})

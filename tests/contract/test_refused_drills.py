@@ -17,7 +17,7 @@ from chaosdrill.aws.lease_guard import READING_COMMANDS
 from chaosdrill.coordination import coordination_of, lease_request
 from chaosdrill.coordination.items import ItemWrite, lease_key
 from chaosdrill.coordination.table import TableStore
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import lease_keys
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.aws_drills import (

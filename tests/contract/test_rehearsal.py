@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from chaosdrill.aws import dynamodb, system_of, tape
+from chaosdrill.aws import dynamodb, recorder, system_of
 from chaosdrill.cli.rehearse import NOTHING_MADE
 from chaosdrill.cli.rehearse import rehearse as cli_rehearse
 from chaosdrill.controls import confirmation
@@ -384,7 +384,7 @@ def test_a_wrong_experiment_is_told_and_nothing_is_asked(rig: Rig, tmp_path: Pat
 def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) -> None:
     # another allow-list is another way to the account, of which nothing is remembered yet
     configuration = rig.other_topology(tmp_path / "real.yaml", accounts=[rig.lab.plan.account, "999999999999"])
-    with tape.recording() as answers:
+    with recorder.recording() as answers:
         seen = rehearse(FAILOVER, {}, Path(configuration["topology"]))
         live = region_facts(configuration=configuration)
     exported = tmp_path / "bundle.json"
@@ -395,7 +395,7 @@ def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) 
     topology, calls = bundle.load(exported)
     path = tmp_path / "topology.yaml"
     path.write_text(yaml.safe_dump({**topology, "aws": {"endpoint_url": "http://127.0.0.1:9"}}))
-    with tape.playing(calls):
+    with recorder.playing(calls):
         again = region_facts(configuration={"topology": str(path)})
         assert {name: again[name] for name in ("flag", "routing", "writer", "running")} == {
             name: live[name] for name in ("flag", "routing", "writer", "running")
@@ -416,9 +416,9 @@ def test_an_answer_that_botocore_changes_plays_as_often_as_it_is_asked_for(rig: 
     def policy() -> Any:
         return iam.get_role(RoleName="chaosdrill-packet-loss")["Role"]["AssumeRolePolicyDocument"]
 
-    with tape.recording() as answers:
+    with recorder.recording() as answers:
         live = policy()
-    with tape.playing(answers.calls):
+    with recorder.playing(answers.calls):
         assert [policy(), policy()] == [live, live]
     assert live["Statement"][0]["Principal"] == {"Service": "fis.amazonaws.com"}
 

@@ -14,7 +14,7 @@ import pytest
 from chaosdrill.aws import sessions, system_of
 from chaosdrill.aws.sessions import presigning_client
 from chaosdrill.errors import AccountChanged, DrillError, Refused, family_of
-from chaosdrill.history.owed import owed_undos
+from chaosdrill.history.owed_undos import owed_undos
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
 from tests.contract.activities_rig import TOKYO, Rig, drill

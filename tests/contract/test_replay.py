@@ -9,7 +9,7 @@ import yaml
 from dnslib.server import DNSLogger, DNSServer
 from dnslib.zoneresolver import ZoneResolver
 
-from chaosdrill.aws import system_of, tape
+from chaosdrill.aws import recorder, system_of
 from chaosdrill.preflight.show import check
 from chaosdrill.rehearsal import bundle
 from chaosdrill.rehearsal.rehearse import rehearse
@@ -35,7 +35,7 @@ def topology(tmp_path: Path) -> Iterator[Path]:
     told["client"] = {**raw["client"], "url": "http://127.0.0.1:9"}
     path = tmp_path / "topology.yaml"
     path.write_text(yaml.safe_dump({**raw, **told, "aws": {"endpoint_url": "http://127.0.0.1:9"}}))
-    with tape.playing(calls):
+    with recorder.playing(calls):
         yield path
     server.stop()
     server.server.server_close()

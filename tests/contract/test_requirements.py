@@ -12,15 +12,15 @@ import pytest
 from chaosdrill.aws import System, system_of
 from chaosdrill.client.host.inspection import TOOLS, host_facts
 from chaosdrill.client.host.pythons import LEAST_PYTHON
+from chaosdrill.discovery.account import Account
+from chaosdrill.discovery.check_result import ReadPart
+from chaosdrill.discovery.client_side import find_locust
+from chaosdrill.discovery.findings import ToFillIn
+from chaosdrill.discovery.hosts import find_client
+from chaosdrill.discovery.scope import DiscoveryScope
 from chaosdrill.parts.interface import CheckContext, PlannedStep
 from chaosdrill.preflight.run import checks_of, run
 from chaosdrill.preflight.show import as_seen
-from chaosdrill.survey.account import Account
-from chaosdrill.survey.asked import DiscoveryScope
-from chaosdrill.survey.client_side import find_locust
-from chaosdrill.survey.findings import ToFillIn
-from chaosdrill.survey.hosts import find_client
-from chaosdrill.survey.seen import ReadPart
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import write_program
 

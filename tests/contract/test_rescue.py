@@ -19,11 +19,11 @@ from chaosdrill.coordination.interface import Lease
 from chaosdrill.coordination.items import ItemWrite, lease_key
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.database.part import DatabasePart
-from chaosdrill.history.owed import FAULT, SYSTEM, OwedUndo
-from chaosdrill.home import RUNS_VARIABLE, VARIABLE
+from chaosdrill.history.owed_undos import FAULT, SYSTEM, OwedUndo
 from chaosdrill.packet_loss.actions import inject_packet_loss
 from chaosdrill.parts.interface import UNREADABLE, Fact
 from chaosdrill.parts.registry import lease_keys
+from chaosdrill.paths import RUNS_VARIABLE, VARIABLE
 from chaosdrill.region.probes import region_facts
 from chaosdrill.rescue import system_rescue
 from chaosdrill.rescue.owing_runs import NOTE, noted

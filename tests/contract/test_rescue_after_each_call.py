@@ -17,7 +17,7 @@ from botocore.endpoint import Endpoint
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.controls.owed_changes import OwedChanges
 from chaosdrill.coordination.interface import Coordination, Lease
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import part_of_action
 from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.coordination_rig import Planted

@@ -11,14 +11,14 @@ import pytest
 from chaosdrill.automatic_failover.part import AutomaticFailoverPart
 from chaosdrill.aws import System, fis, system_of
 from chaosdrill.client.heartbeat import settings_of
-from chaosdrill.client.host.hosted import Program
 from chaosdrill.client.host.leftovers import program_on_host
 from chaosdrill.client.host.packing import heartbeat_zipapp
+from chaosdrill.client.host.remote_program import Program
 from chaosdrill.database.part import DatabasePart
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.failover.part import FailoverPart
 from chaosdrill.heartbeat.part import HeartbeatPart
-from chaosdrill.history.owed import FAULT, SYSTEM, OwedUndo
+from chaosdrill.history.owed_undos import FAULT, SYSTEM, OwedUndo
 from chaosdrill.load.part import LoadPart
 from chaosdrill.packet_loss import isolation
 from chaosdrill.packet_loss.actions import inject_packet_loss

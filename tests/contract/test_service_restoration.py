@@ -11,7 +11,7 @@ from chaosdrill.aws import service_restoration
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
-from chaosdrill.lab.breaks.machine_skips import STEPS
+from chaosdrill.lab.misbehaviours.machine_skips import STEPS
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get

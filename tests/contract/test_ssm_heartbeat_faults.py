@@ -13,7 +13,7 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client import heartbeat as seam
-from chaosdrill.client.host import hosted
+from chaosdrill.client.host import remote_program
 from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
 from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
@@ -84,9 +84,9 @@ def test_a_start_that_was_interrupted_leaves_nothing_that_runs(
     arrives: str,
 ) -> None:
     """As when the drill is stopped while the command is on its way: it arrives all the same."""
-    ask, on_its_way = hosted.Program.ask, []
+    ask, on_its_way = remote_program.Program.ask, []
 
-    def interrupted(program: hosted.Program, command: str, *within_s: float, **given: Any) -> dict[str, Any]:
+    def interrupted(program: remote_program.Program, command: str, *within_s: float, **given: Any) -> dict[str, Any]:
         if command != "start":
             return ask(program, command, *within_s, **given)
         on_its_way.append(threading.Thread(target=ask, args=(program, command, *within_s), kwargs=given))
@@ -97,7 +97,7 @@ def test_a_start_that_was_interrupted_leaves_nothing_that_runs(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(hosted.Program, "ask", interrupted)
+        patched.setattr(remote_program.Program, "ask", interrupted)
         with pytest.raises(KeyboardInterrupt):
             started(configuration, accounts)
     assert stop_heartbeat(configuration=configuration)["done"] == (arrives == "at once")
@@ -147,7 +147,7 @@ def test_a_heartbeat_that_nobody_can_ask_any_more_goes_on_and_that_is_said(
     one_drill: OpenDrill,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    begun = hosted.started
+    begun = remote_program.started
 
     def then_break(*given: Any, **named: Any) -> Any:
         found = begun(*given, **named)
@@ -210,15 +210,15 @@ def test_a_heartbeat_whose_start_nobody_answers_is_told_and_ended_by_stop_heartb
     one_drill: OpenDrill,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = hosted.Program.ask
+    asked = remote_program.Program.ask
 
-    def lose_the_answer(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+    def lose_the_answer(self: remote_program.Program, command: str, *given: Any, **named: Any) -> Any:
         if command == "start":
             break_ssm(rig, "lost-answer", "SendCommand")
         return asked(self, command, *given, **named)
 
     with monkeypatch.context() as here:
-        here.setattr(hosted.Program, "ask", lose_the_answer)
+        here.setattr(remote_program.Program, "ask", lose_the_answer)
         with fails_with("half-done"):
             started(configuration, accounts)
     mend(rig)

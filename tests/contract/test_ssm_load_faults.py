@@ -19,7 +19,7 @@ import yaml
 from chaosdrill.aws import ssm, system_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.client.host import hosted, ssm_locust
+from chaosdrill.client.host import remote_program, ssm_locust
 from chaosdrill.client.host.ssm_locust import find_on_host
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.history import OpenDrill
@@ -188,7 +188,7 @@ def test_a_load_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
 def test_a_locust_that_does_not_answer_at_first_and_cannot_be_ended_is_told_and_ended_by_stop_load(
     rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
 ) -> None:
-    begun = hosted.started
+    begun = remote_program.started
 
     def then_break(*given: Any, **named: Any) -> Any:
         found = begun(*given, **named)
@@ -224,15 +224,15 @@ def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
 ) -> None:
     started(clients, script, configuration)  # all is there then
     stop_load(configuration=configuration)
-    asked = hosted.Program.ask
+    asked = remote_program.Program.ask
 
-    def lose_the_answer(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+    def lose_the_answer(self: remote_program.Program, command: str, *given: Any, **named: Any) -> Any:
         if command == "start":
             break_ssm(rig, "lost-answer", "SendCommand")
         return asked(self, command, *given, **named)
 
     with pytest.MonkeyPatch.context() as here:
-        here.setattr(hosted.Program, "ask", lose_the_answer)
+        here.setattr(remote_program.Program, "ask", lose_the_answer)
         with fails_with("half-done"):
             started(clients, script, configuration)
     mend(rig)

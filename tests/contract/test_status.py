@@ -18,8 +18,8 @@ from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.items import ItemWrite, Key, lease_key, undo_key
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import Refused
-from chaosdrill.history.owed import OwedUndo
-from chaosdrill.home import RUNS_VARIABLE, VARIABLE
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.paths import RUNS_VARIABLE, VARIABLE
 from tests.contract.activities_rig import Rig
 from tests.contract.coordination_rig import HOUR_MS, Planted, in_table
 from tests.contract.lab_aws import get

@@ -12,7 +12,7 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.cli.iam import configuration_of
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.stop_conditions import of_alarms, watch_stop_conditions
 from chaosdrill.errors import CannotSee
 from chaosdrill.packet_loss.stop_conditions import stop_conditions

@@ -17,13 +17,13 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.cli import cli
 from chaosdrill.cli.named_system import TOPOLOGY_VARIABLE
 from chaosdrill.client.host import delivery, leftovers
-from chaosdrill.client.host.hosted import Program
 from chaosdrill.client.host.packing import HEARTBEAT, Archive, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
+from chaosdrill.client.host.remote_program import Program
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import CLOCK_BOUND_MS, Lease, LeaseRequest
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss import role_documents
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.parts.interface import Leftover, SweepScope
@@ -454,7 +454,7 @@ def test_without_a_topology_the_usual_system_is_swept(
     rig: Rig, configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(TOPOLOGY_VARIABLE, raising=False)
-    monkeypatch.setattr("chaosdrill.lab.running.running_plan", lambda: None)
+    monkeypatch.setattr("chaosdrill.lab.running_lab.running_plan", lambda: None)
     assert run("--json").exit_code == 2
     monkeypatch.setenv(TOPOLOGY_VARIABLE, configuration["topology"])
     key = put(rig, "answers/two")

@@ -12,8 +12,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
+from chaosdrill.discovery.account import Account
 from chaosdrill.errors import BadInput, DrillError
-from chaosdrill.survey.account import Account
 from chaosdrill.topology import Topology, load_topology
 from tests.contract import lab_aws
 from tests.contract.accounts import DENIED_JSON, DENIED_XML, EXPIRED_XML, answering, profile
@@ -29,7 +29,7 @@ def discover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Discover:
     """Runs the command with a profile that leads to a lab, apart from services that lead elsewhere."""
 
     with socket.create_server(("127.0.0.1", 0)) as unused:
-        monkeypatch.setattr("chaosdrill.survey.client_side.LOCUST_PORT", unused.getsockname()[1])
+        monkeypatch.setattr("chaosdrill.discovery.client_side.LOCUST_PORT", unused.getsockname()[1])
 
     def run(lab: LabAws, *options: str, **others: str) -> Result:
         config = tmp_path / "config"

@@ -10,7 +10,7 @@ from chaosdrill.aws.guard import changes_something
 from chaosdrill.controls.owed_changes import OwedChanges
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import OpenDrill
-from chaosdrill.history.owed import OwedUndo, owed_undos
+from chaosdrill.history.owed_undos import OwedUndo, owed_undos
 from chaosdrill.parts.registry import part_of_action, undo_rules
 from tests.contract.activities_rig import Rig
 from tests.contract.lab_aws import get

@@ -25,10 +25,10 @@ from typing import Any
 from botocore.endpoint import Endpoint
 from chaoslib.types import Activity, Experiment
 
-from chaosdrill.aws import pacing, polling, ssm, stepfunctions
+from chaosdrill.aws import polling, read_coalescing, ssm, stepfunctions
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.lease_guard import READING_COMMANDS, SENDS_COMMANDS
-from chaosdrill.controls import session
+from chaosdrill.controls import lifecycle
 from chaosdrill.history.log import History
 from chaosdrill.packet_loss import replication_pause
 
@@ -109,10 +109,10 @@ def _only_reads(operation: str, request: Any) -> bool:
 
 def _hurry() -> None:
     for check in ("begin_settlement_check", "require_settled"):
-        setattr(session, check, lambda _: None)
+        setattr(lifecycle, check, lambda _: None)
     replication_pause.PAUSED_WITHIN_S = 0.0
-    pacing.EVERY_S = stepfunctions.LISTS_EVERY_S = POLL_EVERY_S
-    pacing.GRACE_S = POLL_EVERY_S / 4
+    read_coalescing.EVERY_S = stepfunctions.LISTS_EVERY_S = POLL_EVERY_S
+    read_coalescing.GRACE_S = POLL_EVERY_S / 4
     ssm._SHORTEST_S = ssm._LOOK_EVERY_S = POLL_EVERY_S / 2
     polling.interval_s = lambda spent_s, every_s=1.0, longest_s=5.0: min(every_s, POLL_EVERY_S)
 

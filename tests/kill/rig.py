@@ -15,15 +15,15 @@ from typing import Any
 
 import yaml
 
-from chaosdrill.automatic_failover.chain import rule_state
+from chaosdrill.automatic_failover.triggers import rule_state
 from chaosdrill.aws import System, system_of
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.client.host.leftovers import PROGRAMS, program_on_host
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee
 from chaosdrill.lab import endpoint_page
-from chaosdrill.load.driving import IDLE
-from chaosdrill.load.progress import UNPOLLED_VARIABLE
+from chaosdrill.load.load_control import IDLE
+from chaosdrill.load.test_state import UNPOLLED_VARIABLE
 from chaosdrill.parts.registry import parts_of
 from chaosdrill.rescue.execute import facts_of, read_facts
 from chaosdrill.service.ecs import Service, counts

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
-from chaosdrill.lab import wire
+from chaosdrill.lab import control_socket
 from chaosdrill.lab.plan import HOME, STANDBY
 from chaosdrill.topology import load_topology
 from tests import drills
@@ -197,7 +197,7 @@ def calls_of(lab: RunningLab, directory: Path, experiment: Path, one: Run, *vari
     """
     with drills.start(lab, directory, *variables, *one.variables, experiment=experiment) as drill:
         drills.read_until(drill, BEGUN)
-        with wire.Connection(lab.home / "lab" / "control.sock") as lease:
+        with control_socket.Connection(lab.home / "lab" / "control.sock") as lease:
             lease.call("lease")
             for words, trouble in one.troubles:
                 if words != BEGUN:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaosdrill.lab.breaks.machine_skips import STEPS
+from chaosdrill.lab.misbehaviours.machine_skips import STEPS
 from chaosdrill.lab.plan import HOME, STANDBY
 from tests.lab.lying import FAILBACK, FAILOVER, Looks
 from tests.running_lab import RunningLab

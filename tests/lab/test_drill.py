@@ -14,7 +14,7 @@ import pytest
 
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.lab.plan import HOME, STANDBY
-from chaosdrill.load.driving import IDLE
+from chaosdrill.load.load_control import IDLE
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.journals import journal_of
 from chaosdrill.runs.rebuilding import experiment_in

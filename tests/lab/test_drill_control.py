@@ -120,7 +120,7 @@ def test_the_control_given_twice_says_so_as_its_verdict(run: Any, tmp_path: Path
     assert "chaosdrill.controls.drill" in ran.said("why")
 
 
-@pytest.mark.parametrize("module", first_of(["chaosdrill.controls", "chaosdrill", "chaosdrill.controls.session"]))
+@pytest.mark.parametrize("module", first_of(["chaosdrill.controls", "chaosdrill", "chaosdrill.controls.lifecycle"]))
 @pytest.mark.parametrize("options", [(), pytest.param(("--no-validation",), marks=pytest.mark.long)])
 def test_a_module_without_hooks_is_no_control(run: Any, module: str, options: tuple[str, ...]) -> None:
     what = experiment(**WORK_AND_BACK)

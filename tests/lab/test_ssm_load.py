@@ -13,7 +13,7 @@ import yaml
 from chaosdrill.aws import System, system_of
 from chaosdrill.cli.iam import filled, policy_of
 from chaosdrill.client import load_generator as seam
-from chaosdrill.client.host import hosted, ssm_locust
+from chaosdrill.client.host import remote_program, ssm_locust
 from chaosdrill.controls import confirmation
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import failures, latency_ms, load_health
@@ -161,14 +161,14 @@ def test_a_start_that_was_sent_twice_starts_nothing_after_the_end(
 ) -> None:
     """As when the answer to the command was late: the second one may come when the drill is over."""
     sent: list[dict[str, Any]] = []
-    ask = hosted.Program.ask
+    ask = remote_program.Program.ask
 
-    def remember(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+    def remember(self: remote_program.Program, command: str, *given: Any, **named: Any) -> Any:
         if command == "start":
             sent.append(named)
         return ask(self, command, *given, **named)
 
-    monkeypatch.setattr(hosted.Program, "ask", remember)
+    monkeypatch.setattr(remote_program.Program, "ask", remember)
     locust = ssm_locust.start_on_host(system(configuration), None)
     locust.wait_until_it_answers(60)
     locust.end()

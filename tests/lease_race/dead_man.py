@@ -15,8 +15,8 @@ from typing import Any, Literal
 from chaosdrill.aws import deadlines, system_of
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.interface import CLOCK_BOUND_MS
-from chaosdrill.home import RUNS_VARIABLE, VARIABLE
 from chaosdrill.parts.registry import lease_keys
+from chaosdrill.paths import RUNS_VARIABLE, VARIABLE
 from tests.contract.activities_rig import TOKYO, Rig
 from tests.contract.lab_aws import get
 from tests.lease_race.checker import leading_keys

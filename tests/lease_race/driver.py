@@ -23,11 +23,11 @@ from random import Random
 from typing import Any, NoReturn
 
 from chaosdrill.aws import System, lease_guard, system_of
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.coordination import coordination_of, held, lease_request
 from chaosdrill.coordination.interface import Lease, SystemState
 from chaosdrill.errors import LeaseEnded, Refused
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import lease_keys
 from chaosdrill.rescue.lease import free_in_s, live_leases, stale_leases, take_lease
 

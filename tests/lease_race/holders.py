@@ -22,10 +22,10 @@ from typing import Any, NoReturn
 from botocore.exceptions import EndpointConnectionError
 
 from chaosdrill.aws import System, dynamodb, lease_guard, system_of
-from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.coordination import coordination_of, held, lease_request
 from chaosdrill.coordination.interface import Lease
-from chaosdrill.history.owed import OwedUndo
+from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import lease_keys
 from tests.lease_race.driver import APP
 

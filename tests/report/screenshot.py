@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from chaosdrill.report.making import write_report
+from chaosdrill.report.build import write_report
 from tests.chromium import CHROMIUM, SWITCHES
 
 WIDTH, BELOW_PX = 940, 0

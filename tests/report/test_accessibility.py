@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.gamedays.history_page import history_page
-from chaosdrill.report.making import write_report
+from chaosdrill.report.build import write_report
 from chaosdrill.time_zones import ONLY_UTC
 from tests.chromium import needs_chromium
 from tests.report.conftest import Seen

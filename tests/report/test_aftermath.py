@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.report.making import read_given, report_of
+from chaosdrill.report.build import read_given, report_of
 from chaosdrill.report.run_page import aftermath
+from chaosdrill.report.texts import Words
 from chaosdrill.report.view import view_of
-from chaosdrill.report.words import Words
 from tests.synthetic_run import FAULT_S, make_run
 
 EN, JA = Words("en"), Words("ja")

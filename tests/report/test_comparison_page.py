@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.cli import cli
-from chaosdrill.home import RUNS_VARIABLE
-from chaosdrill.report.figures.aims import near
+from chaosdrill.messages import as_it_is
+from chaosdrill.paths import RUNS_VARIABLE
+from chaosdrill.report.figures.objectives import near
 from chaosdrill.report.palette import DARK, LIGHT
-from chaosdrill.report.words import Words
-from chaosdrill.sentences import as_it_is
+from chaosdrill.report.texts import Words
 from tests.chromium import needs_chromium
 from tests.compared_runs import figure, judgement, movement, probe, write_run
 from tests.waiting import wait_for

@@ -5,9 +5,9 @@ from importlib import util
 import pytest
 
 from chaosdrill.controls.display import Status
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.reporting import report_name, reported
-from chaosdrill.controls.session import Session
-from chaosdrill.report import making
+from chaosdrill.report import build
 from chaosdrill.report.last_lines import last_lines
 
 SAID = {"verdict": "passed", "reasons": [], "region_states": [], "client_outage": {"seconds": None, "why": "no load"}}
@@ -47,7 +47,7 @@ def test_one_that_cannot_be_written_is_told_with_the_way_to_it(session, run):
 
 def test_without_the_extra_the_last_line_says_what_to_install(session, run, monkeypatch):
     found = util.find_spec
-    monkeypatch.setattr(making, "find_spec", lambda name: None if name == "plotly" else found(name))
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "plotly" else found(name))
     assert report_name(session) is None
     label, text = last_line(session, reported(session))
     assert (label, text) == (

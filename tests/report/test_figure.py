@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
+from chaosdrill.report.build import read_given
 from chaosdrill.report.figures.waterfall import waterfall
-from chaosdrill.report.making import read_given
 from chaosdrill.report.palette import DARK, PREFIX
+from chaosdrill.report.texts import LANGUAGES, Words
 from chaosdrill.report.view import view_of
-from chaosdrill.report.words import LANGUAGES, Words
 
 
 def coloured(value):

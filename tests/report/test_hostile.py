@@ -8,10 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from chaosdrill.report.build import report_of, write_report
 from chaosdrill.report.embedding import data_block
-from chaosdrill.report.making import report_of, write_report
-from chaosdrill.report.shown import in_figure, shown
-from chaosdrill.report.words import Words
+from chaosdrill.report.sanitizing import in_figure, shown
+from chaosdrill.report.texts import Words
 from tests.chromium import needs_chromium
 from tests.further import first_of
 from tests.synthetic_run import events, make_run, write_history

@@ -18,7 +18,7 @@ import chaosdrill
 from chaosdrill.analysis.effect import CANNOT_TELL, LANDED, NO_EFFECT
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.ledger import ledger_of
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.cli import cli
@@ -26,14 +26,14 @@ from chaosdrill.controls.record import DrillRecord
 from chaosdrill.errors import Refused
 from chaosdrill.history import History
 from chaosdrill.history.log import read_history
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.messages import Name, Sentence, as_it_is, made_of, said_by, said_in, sentence, together
+from chaosdrill.paths import RUNS_VARIABLE
+from chaosdrill.report.build import report_of
 from chaosdrill.report.comparison_page import circumstance
-from chaosdrill.report.making import report_of
 from chaosdrill.report.messages import MESSAGES, SENTENCES
-from chaosdrill.report.words import Words
+from chaosdrill.report.texts import Words
 from chaosdrill.runs import read_run
-from chaosdrill.runs.foreign.importing import import_journal
-from chaosdrill.sentences import Name, Sentence, as_it_is, made_of, said_by, said_in, sentence, together
+from chaosdrill.runs.imports.importing import import_journal
 from tests.compared_runs import figure, judgement, movement, probe, write_run
 from tests.further import first_of
 from tests.synthetic_run import HOME, make_run, ns
@@ -97,7 +97,7 @@ def test_nothing_of_its_own_is_said_without_the_catalogue() -> None:
         words = [literal(part) for part in ast.walk(call) if isinstance(part, ast.Constant)]
         own = [one for one in words if isinstance(one, str) and re.search(r"[a-z]+ [a-z]+", one)]
         assert own == [], (path.name, call.lineno)
-    assert {path.name for path, _ in calls("Sentence")} <= {"sentences.py"}
+    assert {path.name for path, _ in calls("Sentence")} <= {"messages.py"}
 
 
 def test_what_is_filled_in_is_given_for_every_brace() -> None:
@@ -108,10 +108,11 @@ def test_what_is_filled_in_is_given_for_every_brace() -> None:
 
 
 def test_every_name_that_stands_in_a_sentence_is_in_the_catalogue() -> None:
-    kinds = {literal(call.args[0]) for path, call in calls(NAME) if path.name != "sentences.py"}
+    kinds = {literal(call.args[0]) for path, call in calls(NAME) if path.name != "messages.py"}
     known = {key.partition(".")[0] for key in MESSAGES}
     assert kinds <= known, kinds - known
-    rules = {literal(call.args[0]) for path, call in calls(*RULES) if path.name in ("judgement.py", "seen.py")} - {None}
+    of_rules = ("judgement.py", "rule_context.py")
+    rules = {literal(call.args[0]) for path, call in calls(*RULES) if path.name in of_rules} - {None}
     rules |= {f"the phases of the {what}" for what in ("fail-over", "fail-back")}
     assert {f"rule.{name}" for name in rules} == {key for key in MESSAGES if key.startswith("rule.")}
     assert [one for one in (LANDED, NO_EFFECT, CANNOT_TELL) if f"effect-of-fault.{one}" not in MESSAGES] == []

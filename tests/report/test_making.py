@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.analysis.findings import Finding
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.cli import cli
-from chaosdrill.report import making
-from chaosdrill.report.making import read_given, report_of, write_report
-from chaosdrill.report.measures import in_milliseconds, number, said
+from chaosdrill.messages import as_it_is, sentence
+from chaosdrill.report import build
+from chaosdrill.report.build import read_given, report_of, write_report
+from chaosdrill.report.figure_texts import in_milliseconds, number, said
 from chaosdrill.report.run_page import run_page
+from chaosdrill.report.texts import Words
 from chaosdrill.report.view import view_of
-from chaosdrill.report.words import Words
-from chaosdrill.runs.foreign.importing import import_journal
-from chaosdrill.sentences import as_it_is, sentence
+from chaosdrill.runs.imports.importing import import_journal
 from tests.failing import fails_with
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
@@ -317,7 +317,7 @@ def test_what_the_command_cannot_do_it_says_with_the_way_out(run, monkeypatch, a
 
 def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
     found = util.find_spec
-    monkeypatch.setattr(making, "find_spec", lambda name: None if name == "plotly" else found(name))
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "plotly" else found(name))
     done = report(str(run))
     assert done.exit_code == 2
     assert "[report-not-installed]" in done.output

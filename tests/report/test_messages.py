@@ -13,7 +13,7 @@ from chaosdrill.analysis.objectives import OBJECTIVES
 from chaosdrill.analysis.phases import PHASES
 from chaosdrill.report.messages import MESSAGES
 from chaosdrill.report.messages.findings import JAPANESE
-from chaosdrill.report.words import LANGUAGES, Words
+from chaosdrill.report.texts import LANGUAGES, Words
 
 FOLDER = Path(chaosdrill.report.__file__).parent
 SOURCES = [*FOLDER.rglob("*.py"), *FOLDER.rglob("*.j2")]

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from chaosdrill.report.making import write_report
+from chaosdrill.report.build import write_report
 from chaosdrill.report.palette import DARK, LIGHT
-from chaosdrill.report.words import Words
+from chaosdrill.report.texts import Words
 from tests.chromium import needs_chromium
 
 pytestmark = [pytest.mark.long, needs_chromium]

@@ -13,10 +13,10 @@ from pyarrow import parquet
 
 from chaosdrill.analysis.records import Beats, RecordedOperation, Requests
 from chaosdrill.report.figures.waterfall import waterfall
+from chaosdrill.report.texts import Words
 from chaosdrill.report.view.clients import MOST_SPANS, clients
-from chaosdrill.report.view.thinning import MIXED, merged, runs, thinned
+from chaosdrill.report.view.downsampling import MIXED, merged, runs, thinned
 from chaosdrill.report.view.timeline import Timeline
-from chaosdrill.report.words import Words
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -184,7 +184,7 @@ def test_a_run_of_a_million_requests_makes_a_page_of_a_few_megabytes(tmp_path):
     """The whole way: Parquet, judgement, page. How long it takes is for `benchmarks/report.py`."""
     from judging import make
 
-    from chaosdrill.report.making import write_report
+    from chaosdrill.report.build import write_report
 
     make(tmp_path, 2 * COUNT)
     table = parquet.read_table(tmp_path / "records" / "requests.parquet")

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chaosdrill.coordination.sqlite import SqliteStore
-from chaosdrill.gamedays import reading
+from chaosdrill.gamedays import tick_inputs
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Schedule, Window
 
 T0 = 1_799_600_400_000  # 2027-01-10T17:00Z
@@ -70,6 +70,6 @@ def instants(schedule: Schedule, from_ms: int, until_ms: int) -> Sequence[int]:
 
 def use_rules(patch: pytest.MonkeyPatch, forbidden: Mapping[int, str] | None = None) -> None:
     """Let what reads calendars allow every instant but the forbidden ones."""
-    patch.setattr(reading, "planned_instants", instants)
+    patch.setattr(tick_inputs, "planned_instants", instants)
     verdict = lambda _calendar, _day, planned_ms, start_ms: Allows((forbidden or {}).get(start_ms, ""))  # noqa: E731
-    patch.setattr(reading, "verdict_of", verdict)
+    patch.setattr(tick_inputs, "verdict_of", verdict)

@@ -8,9 +8,9 @@ from chaoslib.activity import run_activity
 
 from chaosdrill.controls.activities import arguments_of
 from chaosdrill.controls.arguments import problems_of_experiment
+from chaosdrill.controls.rollback_validation import problems_of_undo
 from chaosdrill.controls.sampling import Samples
 from chaosdrill.controls.tolerance import accepted, meets, problems_of_tolerance
-from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.controls.validation import problems_of_activity
 from chaosdrill.errors import CannotSee, codes_of
 from chaosdrill.rehearsal.steps import steps_of

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.host import delivery, hosted
-from chaosdrill.client.host.answering import encoded
+from chaosdrill.client.host import delivery, remote_program
+from chaosdrill.client.host.agent_responses import encoded
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.target import BeatTarget
 from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, problems
 
-PACKAGE = Path(hosted.__file__).parents[2]
+PACKAGE = Path(remote_program.__file__).parents[2]
 
 
 def test_what_was_unpacked_before_is_not_used(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_what_was_unpacked_before_is_not_used(tmp_path: Path) -> None:
         archive.writestr("good.py", "right = True")
     unpacked = tmp_path / "unpacked"
     for attack in ("altered", "added", "linked"):
-        code = f"import sys; sys.argv = [{str(app)!r}]; from chaosdrill.client.host import program; program.unpack()"
+        code = f"import sys; sys.argv = [{str(app)!r}]; from chaosdrill.client.host import agent; agent.unpack()"
         if attack == "linked":
             (tmp_path / "theirs").mkdir()
             unpacked.rename(tmp_path / "old")
@@ -80,12 +80,12 @@ def test_a_long_answer_has_the_hash_that_was_told_over_ssm(
         told = {"kept": "name", "length": len(right), "sha256": hashlib.sha256(right.encode()).hexdigest()}
         return SimpleNamespace(stdout=encoded(told if "news" in words else {}))
 
-    monkeypatch.setattr(hosted, "run_on_client", run)
-    monkeypatch.setattr(hosted, "CALL_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_program, "run_on_client", run)
+    monkeypatch.setattr(remote_program, "CALL_EVERY_S", 0.0)
     monkeypatch.setattr(delivery, "place", lambda *_: (Bucket(), {}))
     monkeypatch.setattr(delivery, "presigned", lambda *_: ("https://bucket", ""))
     system: Any = SimpleNamespace(topology=SimpleNamespace(client=SimpleNamespace(s3=bucket)))
-    program = hosted.Program(system, "python3", "/app.pyz")
+    program = remote_program.Program(system, "python3", "/app.pyz")
     if came == right:
         assert program.ask("news") == LONG
         return

@@ -13,8 +13,8 @@ from chaosdrill.analysis.figures import (
     latencies,
     latencies_of_requests,
 )
-from chaosdrill.analysis.intervals import unavailability
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.outage_detection import unavailability
 from tests.unit.records_rig import NS, T0, beats, requests, simulated
 
 BEFORE, DURING = (T0, T0 + 60 * NS), (T0 + 60 * NS, T0 + 120 * NS)

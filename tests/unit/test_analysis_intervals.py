@@ -5,9 +5,9 @@ import dataclasses
 import numpy
 import pytest
 
-from chaosdrill.analysis.chance import InjectedLoss, loss_probability
 from chaosdrill.analysis.degraded import ServiceLimits, degradation, degraded_seconds
-from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.outage_detection import unavailability
+from chaosdrill.analysis.outage_threshold import InjectedLoss, loss_probability
 from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis.facts import FactsChange, Span
-from chaosdrill.analysis.legs import FAIL_BACK, FAIL_OVER, Leg, TransitionStep, legs
+from chaosdrill.analysis.client_observations import Served
 from chaosdrill.analysis.phases import (
     DATABASE,
     FAULT,
@@ -26,9 +25,10 @@ from chaosdrill.analysis.phases import (
     phases_of,
 )
 from chaosdrill.analysis.records import Beats
+from chaosdrill.analysis.region_observations import FactsChange, Span
 from chaosdrill.analysis.run import Run
-from chaosdrill.analysis.served import Served
-from chaosdrill.sentences import NOTHING
+from chaosdrill.analysis.transitions import FAIL_BACK, FAIL_OVER, Leg, TransitionStep, legs
+from chaosdrill.messages import NOTHING
 from tests.unit.records_rig import NS, T0, beats
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"

@@ -8,10 +8,10 @@ import numpy
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis.chance import InjectedLoss
 from chaosdrill.analysis.clocks import Offset
 from chaosdrill.analysis.degraded import ServiceLimits, degradation
-from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.outage_detection import unavailability
+from chaosdrill.analysis.outage_threshold import InjectedLoss
 from chaosdrill.analysis.records import beats_of
 from chaosdrill.analysis.recovery import recovery
 from tests.further import examples

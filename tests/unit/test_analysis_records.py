@@ -5,9 +5,9 @@ import pytest
 
 from chaosdrill.analysis.clocks import Offset, offset_of
 from chaosdrill.analysis.columns import operations
-from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.expected_beats import MOST_MISSING, SERVED, UNKNOWN, UNSERVED, slots_of, span_of, states
+from chaosdrill.analysis.outage_detection import unavailability
 from chaosdrill.analysis.records import beats_of, is_served
-from chaosdrill.analysis.slots import MOST_MISSING, SERVED, UNKNOWN, UNSERVED, slots_of, span_of, states
 from tests.unit.records_rig import BEAT, HEADER, MEASURED, NS, RATE, T0, at, beats, columns_of, requests, same
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from chaosdrill.analysis.chance import InjectedLoss, loss_probability
-from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.outage_detection import unavailability
+from chaosdrill.analysis.outage_threshold import InjectedLoss, loss_probability
 from chaosdrill.analysis.recovery import BEGINNING_UNSEEN, NOT_SUSTAINED, SUSTAINED, recoveries, recovery
 from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
 

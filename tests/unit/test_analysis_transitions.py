@@ -7,14 +7,14 @@ from typing import Any
 import numpy
 import pytest
 
+from chaosdrill.analysis.client_observations import Served, served
 from chaosdrill.analysis.effect import LANDED, NO_EFFECT, fault_effect
-from chaosdrill.analysis.facts import FactsChange, Span, at, during, looks, turned
-from chaosdrill.analysis.legs import Leg, TransitionStep
-from chaosdrill.analysis.measuring import effect, latencies, without_service
+from chaosdrill.analysis.metrics import effect, latencies, without_service
 from chaosdrill.analysis.records import Beats
+from chaosdrill.analysis.region_observations import FactsChange, Span, at, during, looks, turned
 from chaosdrill.analysis.run import Run
-from chaosdrill.analysis.served import Served, served
-from chaosdrill.sentences import NOTHING
+from chaosdrill.analysis.transitions import Leg, TransitionStep
+from chaosdrill.messages import NOTHING
 from tests.unit.records_rig import NS, T0, beats, requests, simulated
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"

@@ -16,13 +16,13 @@ from chaosdrill.analysis.summary_fields import approvals_of
 from chaosdrill.controls import approvals
 from chaosdrill.controls.approvals import Confirm, Terminal, answered, problems_of_confirm
 from chaosdrill.controls.arguments import problems_of_experiment
-from chaosdrill.controls.opening import _open_run_directory
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
+from chaosdrill.controls.startup import _open_run_directory
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.coordination.interface import Approval
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.errors import CannotSee, codes_of
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.small_drills import do, experiment
 from tests.unit.test_drill_session import ON_LAB, SOURCE
 from tests.waiting import LONG_S, wait_for

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.errors import BadInput
 from chaosdrill.history import History
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.archive import unpacking
 from chaosdrill.runs.archive.archives import import_archive, verify_archive
 from chaosdrill.runs.archive.exporting import export

@@ -10,8 +10,8 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import action, probe
+from chaosdrill.activity_discovery import modules
 from chaosdrill.arguments import is_checked, problems_of_call
-from chaosdrill.discovery import modules
 
 
 @probe

@@ -13,7 +13,7 @@ from chaosdrill.aws import polling
 from chaosdrill.aws.guard import guard_account
 from chaosdrill.client import locust_rest
 from chaosdrill.controls import signals as taking
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.signals import STOP, TAKEN, Signals
 from chaosdrill.errors import CannotSee
 from tests.small_drills import do, experiment

@@ -17,10 +17,10 @@ from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.cli import cli
 from chaosdrill.controls.experiment import find_source
 from chaosdrill.history.run_directory import experiment_of, make_run_directory
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
-from chaosdrill.runs.choosing import RunStore, newest_alike
 from chaosdrill.runs.entries import UNREADABLE, RunEntry, entry_of
+from chaosdrill.runs.selection import RunStore, newest_alike
 from chaosdrill.runs.tags import tag_run, tags_of
 from tests.failing import fails_with
 from tests.further import examples

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
 from chaosdrill.cli.runs_verify import PROTECTS
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import make_whole_run
 

@@ -16,7 +16,7 @@ from chaosdrill.controls import settings
 from chaosdrill.controls.junit import VARIABLE as JUNIT
 from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
 from chaosdrill.errors import codes_of
-from chaosdrill.home import VARIABLE
+from chaosdrill.paths import VARIABLE
 from chaosdrill.runs.csv_files import _cell
 from chaosdrill.runs.junit import Case, cases_of_run, junit_xml
 from tests.further import first_of

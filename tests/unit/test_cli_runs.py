@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.cli import cli
-from chaosdrill.home import VARIABLE
+from chaosdrill.paths import VARIABLE
 from tests.synthetic_run import RUN_ID, make_run
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from chaosdrill.client.collecting import collect
-from chaosdrill.client.load_seen import RequestFiles
+from chaosdrill.client.plugin_responses import RequestFiles
 from chaosdrill.controls.record import DrillRecord
-from chaosdrill.controls.recording import LoadRecords
+from chaosdrill.controls.record_collection import LoadRecords
 from chaosdrill.errors import CannotSee
 from tests.failing import fails_with
 

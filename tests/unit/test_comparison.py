@@ -9,15 +9,15 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis.alike import circumstances
+from chaosdrill.analysis.comparability import circumstances
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.comparison import Comparison, comparison
 from chaosdrill.analysis.hypothesis import Probe, ProbeResult
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.summary_fields import DRILL, WRITES, summary_fields
 from chaosdrill.cli import cli
 from chaosdrill.controls.experiment import lab_topology_hash
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.comparing import read_compared_run
 
 BASELINE, CANDIDATE = "20260501T093000Z-failover-ab12", "20260801T093000Z-failover-cd34"

@@ -10,8 +10,8 @@ import pytest
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaosdrill.controls import drill
-from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.control_validation import own_arguments, problems_of_hooks
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.errors import BadInput, codes_of
 from tests.small_drills import do, experiment, step
 

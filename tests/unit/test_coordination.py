@@ -18,9 +18,9 @@ from chaosdrill.coordination.interface import CLOCK_BOUND_MS, LeaseRequest
 from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.table import update_of
-from chaosdrill.history import keep_secret
-from chaosdrill.history.owed import OwedUndo
-from chaosdrill.home import VARIABLE
+from chaosdrill.history import register_secret
+from chaosdrill.history.owed_undos import OwedUndo
+from chaosdrill.paths import VARIABLE
 from tests.failing import fails_with
 
 KEY = ("run#1", "lease")
@@ -83,7 +83,7 @@ def test_a_schema_that_is_no_number_is_invalid(value: object) -> None:
 
 
 def test_no_secret_is_kept(tmp_path: Path) -> None:
-    keep_secret("s3cr3t-of-the-test")
+    register_secret("s3cr3t-of-the-test")
     coordination = ItemCoordination(FileStore(tmp_path))
     undo = OwedUndo(
         "s", "start_load", "load", "stop_load", "", {"url": "x?token=abcdefgh", "key": "s3cr3t-of-the-test"}

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from urllib3.util import connection
 
-from chaosdrill.aws import deadlines, pacing, polling
+from chaosdrill.aws import deadlines, polling, read_coalescing
+from chaosdrill.aws.ambiguous_result import change
 from chaosdrill.aws.deadlines import CutShort, by, within
-from chaosdrill.aws.doubt import change
-from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.aws.retries import retry_always
 from chaosdrill.errors import CannotSee
 from tests.failing import fails_with
@@ -39,7 +39,7 @@ SOON_S = 100.0  # a busy machine holds a thread up
 @pytest.fixture(autouse=True)
 def least(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deadlines, "LEAST_S", LEAST_S)
-    monkeypatch.setattr(pacing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "_resources", {})
 
 
 class Mute:
@@ -95,7 +95,7 @@ def client() -> Iterator[Callable[..., Any]]:
             made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config, **more)
             clients.callback(made.close)
             retry_always(made)
-            deadlines.keep(made)
+            deadlines.install_deadline(made)
             return made
 
         yield make

@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from chaosdrill.aws.doubt import both_told, left_behind
+from chaosdrill.aws.ambiguous_result import both_told, left_behind
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 
 REFUSED = ClientError({"Error": {"Code": "InternalServerError", "Message": "no"}}, "SendCommand")

@@ -11,16 +11,16 @@ import warnings
 import pytest
 
 from chaosdrill.analysis import StatePeriod, Verdict
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.controls import display
 from chaosdrill.controls.display import Status, take_colours_out_of_logs
 from chaosdrill.controls.progress import CurrentOutage, Left, TimeLeft, earlier_durations, number_of, planned_steps
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.summary import summary
 from chaosdrill.errors import codes_of
-from chaosdrill.plain_text import REPLACE
+from chaosdrill.messages import sentence
 from chaosdrill.report.last_lines import last_lines
-from chaosdrill.sentences import sentence
+from chaosdrill.terminal_text import REPLACE
 from tests.small_drills import do, experiment, step, undo
 
 RUN = {"target": "lab", "scale": 0.2, "run_directory": "/r/run", "run_id": "run", "report": "report.html"}

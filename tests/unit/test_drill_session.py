@@ -11,17 +11,17 @@ import pytest
 from chaoslib.types import Dry
 
 from chaosdrill import history
-from chaosdrill.controls import opening, sampling
+from chaosdrill.controls import sampling, startup
 from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.closing import close
 from chaosdrill.controls.experiment import ExperimentSource
-from chaosdrill.controls.opening import _open_run_directory
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.settings import Settings
+from chaosdrill.controls.shutdown import close
+from chaosdrill.controls.startup import _open_run_directory
 from chaosdrill.errors import Refused
 from chaosdrill.history import whole_files
-from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.packet_loss import evidence
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.documents import json_document
 from tests.small_drills import do, experiment, step
 from tests.synthetic_run import RUN_ID, make_run
@@ -202,8 +202,8 @@ def test_a_run_of_long_ago_that_cannot_be_mended_keeps_no_drill_from_starting(
     def broken(runs: Path) -> list[str]:
         raise error
 
-    monkeypatch.setattr(opening, "rebuild_journals", broken)
-    opening._end_what_died(tmp_path)
+    monkeypatch.setattr(startup, "rebuild_journals", broken)
+    startup._end_what_died(tmp_path)
     assert [row.levelname for row in caplog.records] == ["WARNING"]
 
 

@@ -18,7 +18,7 @@ from chaosdrill.cli.text import with_codes
 from chaosdrill.controls.outcome import outcome_of
 from chaosdrill.error_codes import ERROR_CODES
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, problem
-from chaosdrill.sentences import sentence
+from chaosdrill.messages import sentence
 from tests.codes_page import PAGE, codes_page
 from tests.small_drills import REPOSITORY
 from tests.summary_schema import SCHEMA

@@ -17,8 +17,8 @@ from chaosdrill.errors import BadInput
 from chaosdrill.history import History, read_history
 from chaosdrill.history.seal import broken_seals
 from chaosdrill.history.whole_files import PART, draft_of, write_new, write_whole
-from chaosdrill.home import made, runs_directory
-from chaosdrill.runs.told import untold_files
+from chaosdrill.paths import ensure_directory, runs_directory
+from chaosdrill.runs.recorded_hashes import untold_files
 from chaosdrill.runs.verifying import verify_run
 from tests.failing import fails_with
 from tests.unit.test_owed import LOSS, died
@@ -142,7 +142,7 @@ def test_the_runs_of_a_home_are_found_without_making_it(monkeypatch: pytest.Monk
 def test_a_place_that_cannot_be_made_has_a_code(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput) as error:
-        made(tmp_path / "file" / "x")
+        ensure_directory(tmp_path / "file" / "x")
     assert error.value.codes == ("store-not-writable",)
 
 

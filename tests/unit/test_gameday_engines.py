@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.errors import Problem
 from chaosdrill.gamedays.calendar import GameDay, Occurrence, Schedule, Window
-from chaosdrill.gamedays.due import due_occurrence
+from chaosdrill.gamedays.due_occurrence import due_occurrence
 from chaosdrill.gamedays.exports.agreement import SPAN_MS, Agreement, agreement_of, difference_of
 from chaosdrill.gamedays.exports.engines import ENGINES, eventbridge, kubernetes, systemd
 from chaosdrill.gamedays.instants import planned_instants

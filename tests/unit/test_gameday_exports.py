@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from chaosdrill.cli import cli
 from chaosdrill.gamedays.calendar import Calendar, Channel, GameDay, Schedule, Window
-from chaosdrill.gamedays.due import DUE
+from chaosdrill.gamedays.due_occurrence import DUE
 from chaosdrill.gamedays.exports import eventbridge, kubernetes, systemd
 from chaosdrill.gamedays.exports.cluster import rescue_arguments, run_arguments, tick_arguments
 from chaosdrill.gamedays.exports.plan import MARK, Export, ExportedGameDay, plan_export, start_within_s

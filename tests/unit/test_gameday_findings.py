@@ -18,9 +18,9 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.findings import DUE_DAYS, Assignment, TrackedFinding, tracked_findings
 from chaosdrill.gamedays.observations import Observation, Shown, observation_from, observation_of, shown_in
 from chaosdrill.gamedays.run_observations import assign, findings_of, observe, observe_again, recorded
+from chaosdrill.messages import said_in, sentence
 from chaosdrill.runs import read_run
 from chaosdrill.runs.events import read_events
-from chaosdrill.sentences import said_in, sentence
 from tests.compared_runs import said
 from tests.failing import fails_with
 from tests.further import first_of

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chaosdrill.coordination.items import ItemWrite
-from chaosdrill.gamedays import reading, running
+from chaosdrill.gamedays import occurrence_run, tick_inputs
 from chaosdrill.gamedays.alerts import alerts_of
 from chaosdrill.gamedays.calendar import Calendar, Occurrence, Schedule
 from chaosdrill.gamedays.decisions import CONTESTED_MS, MINUTE_MS, TAKEN_OVER_MS
 from chaosdrill.gamedays.ledger import Ledger
 from chaosdrill.gamedays.plans import plan_digest
 from chaosdrill.gamedays.tick import Ticked, tick
-from chaosdrill.home import VARIABLE
+from chaosdrill.paths import VARIABLE
 from tests.failing import fails_with
 from tests.unit.gamedays_rig import T0, Ledgers, at, calendar, game_day, use_rules
 
@@ -46,8 +46,8 @@ class Place:
         return tick(self.calendar, self.store, start=lambda _, one, __: self.started.append(one))
 
     def alerts(self) -> list[str]:
-        rules = reading.rules_of(self.calendar)
-        found = alerts_of(self.calendar, reading.read(self.calendar, self.store, rules).snapshot, rules)
+        rules = tick_inputs.rules_of(self.calendar)
+        found = alerts_of(self.calendar, tick_inputs.read(self.calendar, self.store, rules).snapshot, rules)
         return [f"{one.code} {one.why}" for one in found if one.code == "calendar-conflict"]
 
 
@@ -100,7 +100,7 @@ def test_what_is_due_in_the_second_calendar_waits_with_the_reason(first: Place, 
     (why,) = second.tick(T0).decisions.waiting.values()
     assert (why.code, str(first.calendar.file) in why.text) == ("calendar-conflict", True)
     with fails_with("occurrence-waits"):
-        running.claim(second.calendar, Occurrence("monthly", T0), second.store, by="uid:1000")
+        occurrence_run.claim(second.calendar, Occurrence("monthly", T0), second.store, by="uid:1000")
     assert second.tick(T0 + 1_000).recorded == ()
 
 

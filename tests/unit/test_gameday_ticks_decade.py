@@ -17,7 +17,7 @@ from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence, Window
 from chaosdrill.gamedays.decisions import Snapshot, decide
 from chaosdrill.gamedays.events import Entry
 from chaosdrill.gamedays.ledger import Pause, Plan, Record
-from chaosdrill.gamedays.reading import rules_of
+from chaosdrill.gamedays.tick_inputs import rules_of
 from tests import gameday_oracle as oracle
 from tests.unit.test_gameday_decade import BLACKOUTS, FIRST, FROZEN, LONG_REVIEWED, calendar, game_days, ms
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from chaosdrill.coordination.holders import this_process
-from chaosdrill.gamedays import commands, running
+from chaosdrill.gamedays import commands, occurrence_run
 from chaosdrill.gamedays.approvals import approve, start_write
 from chaosdrill.gamedays.calendar import ApprovalRule, Calendar, Guards, Occurrence
 from chaosdrill.gamedays.commands import chaos_run
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.ledger import Ledger
-from chaosdrill.gamedays.running import Claim, OccurrenceDrill
-from chaosdrill.home import VARIABLE
+from chaosdrill.gamedays.occurrence_run import Claim, OccurrenceDrill
+from chaosdrill.paths import VARIABLE
 from chaosdrill.runs.tags import tags_of
 from tests.small_drills import REPOSITORY
 from tests.unit.gamedays_rig import T0, Ledgers, calendar, game_day
@@ -55,7 +55,7 @@ class Drilled:
         self.notices: list[Notification] = []
         (place / "failover.yaml").write_text("title: a drill\n")
         patch.setattr("chaosdrill.gamedays.notifications.background.notify", self._notify)
-        patch.setattr(running, "POLL_S", 0.05)
+        patch.setattr(occurrence_run, "POLL_S", 0.05)
 
     def _notify(self, _: Calendar, notices: list[Notification], __: Any) -> None:
         self.notices += notices
@@ -64,7 +64,7 @@ class Drilled:
         """Claim the occurrence; its drill is the program."""
         path = self.place / "drill.py"
         path.write_text(textwrap.dedent(program))
-        self._patch.setattr(running, "chaos_run", lambda *_: [sys.executable, str(path)])
+        self._patch.setattr(occurrence_run, "chaos_run", lambda *_: [sys.executable, str(path)])
         self._patch.setenv("PYTHONPATH", str(REPOSITORY))
         day = game_day(experiment=self.place / "failover.yaml", **{"topology": None, "tags": ("monthly",), **facts})
         ledger, entry = Ledger(self.store), Entry(OCCURRENCE, "claimed", began_ms=T0)
@@ -172,7 +172,7 @@ def test_a_signal_is_sent_on_once_and_the_drill_ends_in_order(
     drilled: Drilled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A drill that has received a signal itself would take a second one for the wish to leave its rollbacks out."""
-    monkeypatch.setattr(running, "FORWARD_AFTER_S", 0.0)
+    monkeypatch.setattr(occurrence_run, "FORWARD_AFTER_S", 0.0)
     count = drilled.place / "signals"
     middle = f"""
 received = []
@@ -260,9 +260,9 @@ def test_the_preflight_and_the_alarms_guard_a_drill(
 ) -> None:
     preflight = drilled.place / "preflight.py"
     preflight.write_text(f"print({json.dumps(json.dumps(printed))!s})" if printed != "no JSON" else "print('no')")
-    run = running.check_guards.__globals__["_run"]
+    run = occurrence_run.check_guards.__globals__["_run"]
     inside = lambda command, *rest: run([sys.executable, str(preflight)], *rest)  # noqa: E731
-    monkeypatch.setitem(running.check_guards.__globals__, "_run", inside)
+    monkeypatch.setitem(occurrence_run.check_guards.__globals__, "_run", inside)
     monkeypatch.setattr(commands, "_system", lambda _: {})
     ended = drilled.drill("raise SystemExit(1)", guards=guards, topology=drilled.place / "aws.yaml").run()
     assert (ended.outcome, ended.code) == ("refused", code)

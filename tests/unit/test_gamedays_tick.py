@@ -14,7 +14,7 @@ import pytest
 
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.errors import CannotSee
-from chaosdrill.gamedays import running
+from chaosdrill.gamedays import occurrence_run
 from chaosdrill.gamedays.approvals import approve, revoke
 from chaosdrill.gamedays.calendar import ApprovalRule, Calendar, Channel, Occurrence
 from chaosdrill.gamedays.decisions import GRACE_MS, MINUTE_MS
@@ -22,10 +22,10 @@ from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.launch import CLAIM_VARIABLE, directory_of, launch
 from chaosdrill.gamedays.ledger import Ledger, Pause, Record
 from chaosdrill.gamedays.notifications import Deliveries, notify
-from chaosdrill.gamedays.reading import BEGINS_WITHIN_MS, SILENT_MS, end_of
 from chaosdrill.gamedays.tick import Ticked, tick
+from chaosdrill.gamedays.tick_inputs import BEGINS_WITHIN_MS, SILENT_MS, end_of
 from chaosdrill.history.log import History
-from chaosdrill.home import VARIABLE
+from chaosdrill.paths import VARIABLE
 from chaosdrill.runs.tags import tags_of
 from tests.failing import fails_with
 from tests.unit.gamedays_rig import T0, Ledgers, calendar, game_day, use_rules
@@ -111,7 +111,7 @@ def test_variables_of_a_process_that_was_killed_are_removed(ticker: Ticker, by_h
     assert ticker.ledger.begin(OCCURRENCE, ticker.started[0][1], dead_process())
     path = left_variables()
     if by_hand:
-        running.claim(ticker.calendar, Occurrence("monthly", T0 - MINUTE_MS), ticker.store, by="uid:1000")
+        occurrence_run.claim(ticker.calendar, Occurrence("monthly", T0 - MINUTE_MS), ticker.store, by="uid:1000")
     else:
         ticker.tick(T0 + MINUTE_MS)
     assert not path.exists()
@@ -329,7 +329,7 @@ def test_who_starts_a_drill_cannot_be_determined_so_nothing_begins(
     def fail(_: Any) -> str:
         raise CannotSee("STS does not respond", code="principal-unreadable")
 
-    monkeypatch.setattr("chaosdrill.gamedays.reading.principal_of_process", fail)
+    monkeypatch.setattr("chaosdrill.gamedays.tick_inputs.principal_of_process", fail)
     needs_approval(ticker)
     ticker.tick(T0 - MINUTE_MS)
     ticker.tick(T0)
@@ -338,22 +338,24 @@ def test_who_starts_a_drill_cannot_be_determined_so_nothing_begins(
 
 def test_a_run_of_another_scheduler_claims_by_the_rules_of_a_tick(ticker: Ticker) -> None:
     with fails_with("occurrence-not-planned"):
-        running.claim(ticker.calendar, OCCURRENCE, ticker.store)
+        occurrence_run.claim(ticker.calendar, OCCURRENCE, ticker.store)
     ticker.tick(T0 - MINUTE_MS, launches=False)
     ticker.store.time_ms = T0 - 1
     with fails_with("occurrence-not-due"):
-        running.claim(ticker.calendar, OCCURRENCE, ticker.store)
+        occurrence_run.claim(ticker.calendar, OCCURRENCE, ticker.store)
     ticker.store.time_ms = T0 + MINUTE_MS
-    claimed = running.claim(ticker.calendar, OCCURRENCE, ticker.store)
-    assert isinstance(claimed, running.Claim)
-    assert running.claim(ticker.calendar, OCCURRENCE, ticker.store) == ticker.entry(), "another one does not run it"
+    claimed = occurrence_run.claim(ticker.calendar, OCCURRENCE, ticker.store)
+    assert isinstance(claimed, occurrence_run.Claim)
+    assert occurrence_run.claim(ticker.calendar, OCCURRENCE, ticker.store) == ticker.entry(), (
+        "another one does not run it"
+    )
     assert ticker.tick(T0 + 2 * MINUTE_MS).launched == ()
 
 
 def test_a_late_run_of_another_scheduler_is_recorded_as_missed(ticker: Ticker) -> None:
     ticker.tick(T0 - MINUTE_MS, launches=False)
     ticker.store.time_ms = T0 + GRACE_MS + MINUTE_MS
-    missed = running.claim(ticker.calendar, OCCURRENCE, ticker.store)
+    missed = occurrence_run.claim(ticker.calendar, OCCURRENCE, ticker.store)
     assert isinstance(missed, Entry)
     assert (missed.outcome, ticker.entry().outcome) == ("missed", "missed")
 
@@ -364,7 +366,7 @@ def test_a_run_by_hand_obeys_the_same_rules_and_is_recorded_as_such(ticker: Tick
     if is_paused:
         ticker.ledger.pause("monthly", Pause(T0, T0 + 8 * MINUTE_MS))
     occurrence = Occurrence("monthly", T0 + 7 * MINUTE_MS)
-    found = running.claim(ticker.calendar, occurrence, ticker.store, by="uid:1000")
+    found = occurrence_run.claim(ticker.calendar, occurrence, ticker.store, by="uid:1000")
     entry = ticker.entry(occurrence)
     assert entry.by == "uid:1000"
     assert isinstance(found, Entry) == is_paused
@@ -375,8 +377,8 @@ def test_only_the_process_that_was_launched_takes_a_claim_over(ticker: Ticker) -
     ticker.tick(T0 - MINUTE_MS)
     ticker.tick(T0)
     with fails_with("claim-taken"):
-        running.take_claim(OCCURRENCE, ticker.store, "another")
-    assert running.take_claim(OCCURRENCE, ticker.store, ticker.started[0][1]).entry.occurrence == OCCURRENCE
+        occurrence_run.take_claim(OCCURRENCE, ticker.store, "another")
+    assert occurrence_run.take_claim(OCCURRENCE, ticker.store, ticker.started[0][1]).entry.occurrence == OCCURRENCE
 
 
 def test_a_launched_process_has_a_session_of_its_own_and_its_claim(

@@ -14,10 +14,10 @@ from chaosdrill.analysis.compared_figures import KNOWN
 from chaosdrill.analysis.gate import BROKEN, CANNOT_TELL, HELD, Figures, judged
 from chaosdrill.analysis.gate_language import comparisons, parsed
 from chaosdrill.analysis.gate_problems import problems_of
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput, codes_of
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, write_run
 from tests.failing import fails_with
 from tests.further import examples

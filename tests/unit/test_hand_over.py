@@ -13,14 +13,14 @@ from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.experiment_checks import check_experiment
 from chaosdrill.controls.hand_over import hand_over_undos, pay_accepted_undos, problems_of_hand_over
 from chaosdrill.controls.lease import give_back_lease, take_lease
-from chaosdrill.controls.opening import _open_run_directory
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
+from chaosdrill.controls.startup import _open_run_directory
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import LeaseRequest
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.errors import BadInput, Refused
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.failing import fails_with
 from tests.small_drills import HOME_SERVES, do, experiment
 from tests.unit.test_drill_session import ON_LAB

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.heartbeat import counting
+from chaosdrill.heartbeat import effect_counts
 from chaosdrill.heartbeat.accounts import AccountPool
 from chaosdrill.heartbeat.burst import HALF_S, Burst
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import Exchange
+from chaosdrill.heartbeat.jsonl import JsonLines
 from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, UNKNOWN, LedgerWrite
-from chaosdrill.heartbeat.looking import balance_of, field_of, state_of
 from chaosdrill.heartbeat.operation import Operation
-from chaosdrill.heartbeat.questions import Questions
-from chaosdrill.heartbeat.record import JsonLines
+from chaosdrill.heartbeat.retry_queue import Questions
 from chaosdrill.heartbeat.schedule import NS, Pace, Steady, beginnings
-from chaosdrill.heartbeat.writing import outcome_of
+from chaosdrill.heartbeat.status_checks import balance_of, field_of, state_of
+from chaosdrill.heartbeat.writes import outcome_of
 from tests import loops
 
 READ = Operation("balance", "GET", "/balance", {}, frozenset({200}))
@@ -182,18 +182,18 @@ def test_a_balance_is_a_whole_number_or_unknown(answer, balance):
 def test_a_balance_tells_how_often_each_write_was_executed(times, start):
     writes = [LedgerWrite(seq, "a", 4**seq, seq, 0, ACCEPTED) for seq in range(len(times))]
     balance = start + sum(count * 4**digit for digit, count in enumerate(times))
-    found = counting.executions(start, balance, len(times), writes)
+    found = effect_counts.executions(start, balance, len(times), writes)
     assert found == dict(enumerate(times))
     states = dict.fromkeys(found, "settled")
-    assert counting.too_few(found, writes, states) == (0 in times)
-    assert [write.seq for write in counting.too_many(found, writes, states)] == [
+    assert effect_counts.too_few(found, writes, states) == (0 in times)
+    assert [write.seq for write in effect_counts.too_many(found, writes, states)] == [
         n for n, c in enumerate(times) if c > 1
     ]
 
 
 @pytest.mark.parametrize(("start", "balance", "uses"), [(None, 5, 1), (0, None, 1), (6, 5, 1), (0, 5, 21)])
 def test_a_balance_that_cannot_tell_says_nothing(start, balance, uses):
-    assert counting.executions(start, balance, uses, [LedgerWrite(0, "a", 1, 0, 0, ACCEPTED)]) is None
+    assert effect_counts.executions(start, balance, uses, [LedgerWrite(0, "a", 1, 0, 0, ACCEPTED)]) is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_balance_that_cannot_tell_says_nothing(start, balance, uses):
     ],
 )
 def test_how_often_a_write_may_have_been_executed(outcome, state, times):
-    assert counting.expected(LedgerWrite(0, "a", 1, 0, 0, outcome), state) == times
+    assert effect_counts.expected(LedgerWrite(0, "a", 1, 0, 0, outcome), state) == times
 
 
 def test_questions_are_asked_again_until_they_are_answered_and_never_faster_than_allowed():

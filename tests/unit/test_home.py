@@ -5,10 +5,10 @@ import stat
 
 import pytest
 
-from chaosdrill import home as module
+from chaosdrill import paths as module
 from chaosdrill.history.run_directory import make_run_directory
 from chaosdrill.history.whole_files import write_whole
-from chaosdrill.home import home
+from chaosdrill.paths import home
 from tests.failing import fails_with
 
 

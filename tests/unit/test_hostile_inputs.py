@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 
 from chaosdrill.analysis.judgement import judge
-from chaosdrill.client.host import hosted
-from chaosdrill.client.host.answering import encoded
+from chaosdrill.client.host import remote_program
+from chaosdrill.client.host.agent_responses import encoded
 from chaosdrill.client.host.pythons import parsed
 from chaosdrill.errors import BadInput
-from chaosdrill.heartbeat.looking import field_of
-from chaosdrill.history import History, plain
+from chaosdrill.heartbeat.status_checks import field_of
+from chaosdrill.history import History, to_json_safe
 from chaosdrill.history.secrets import hide_secrets_in_file
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.rehearsal.bundle import load
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.runs import documents, find_run, read_run
 from chaosdrill.runs.documents import json_document
-from chaosdrill.runs.lines import json_lines
+from chaosdrill.runs.jsonl import json_lines
 from chaosdrill.runs.records import parsing
 from chaosdrill.runs.records.parsing import LONGEST_LINE, parse
 from chaosdrill.runs.records.shapes import BEATS
@@ -148,7 +148,7 @@ RETURNED = {
 def test_whatever_a_step_returns_is_one_line_of_the_history(
     returned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["chaosdrill.history.plain"], "MOST_VALUES", 10_000)
+    monkeypatch.setattr(sys.modules["chaosdrill.history.json_safe"], "MOST_VALUES", 10_000)
     path = tmp_path / "history.jsonl"
     history = History(path)
     history.append("activity-ended", output=returned)
@@ -156,7 +156,7 @@ def test_whatever_a_step_returns_is_one_line_of_the_history(
     history.close()
     found, bad, torn = json_lines(path)
     assert ([one["event"] for one in found], bad, torn) == (["activity-ended", "next"], 0, False)
-    json.dumps(plain(returned), allow_nan=False).encode(errors="backslashreplace")
+    json.dumps(to_json_safe(returned), allow_nan=False).encode(errors="backslashreplace")
 
 
 # What the client host answers -----------------------------------------------------------------------------------------
@@ -168,10 +168,10 @@ def answer_of(stdout: str, monkeypatch: pytest.MonkeyPatch, **more: str) -> Any:
     def run(system: Any, script: str, *_: Any, **__: Any) -> Any:
         return SimpleNamespace(stdout=next((text for name, text in more.items() if name in script.split()), stdout))
 
-    monkeypatch.setattr(hosted, "run_on_client", run)
-    monkeypatch.setattr(hosted, "CALL_EVERY_S", 0.0)
+    monkeypatch.setattr(remote_program, "run_on_client", run)
+    monkeypatch.setattr(remote_program, "CALL_EVERY_S", 0.0)
     system: Any = SimpleNamespace(topology=SimpleNamespace(client=SimpleNamespace(s3="")))
-    return hosted.Program(system, "python3", "/app.pyz").ask("news")
+    return remote_program.Program(system, "python3", "/app.pyz").ask("news")
 
 
 def packed(data: bytes) -> str:
@@ -209,7 +209,7 @@ def test_a_host_that_has_always_more_to_tell_ends_nothing(monkeypatch: pytest.Mo
 
 
 def test_an_answer_that_unpacks_to_more_than_it_may_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hosted, "MOST_ANSWERED", 10_000)
+    monkeypatch.setattr(remote_program, "MOST_ANSWERED", 10_000)
     with fails_with("client-response-unexpected"):
         answer_of(packed(b'{"a": "' + b"x" * 20_000 + b'"}'), monkeypatch)
 

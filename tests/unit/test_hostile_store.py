@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
 from chaosdrill.runs.entries import FIGURES, UNJUDGED, UNREADABLE, entry_of
 from chaosdrill.runs.summaries import WORDS

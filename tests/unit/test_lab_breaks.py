@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
-from chaosdrill.lab.breaks import all_breaks, asked_for
-from chaosdrill.lab.dns.stale import Cache
+from chaosdrill.lab.dns.caching_resolver import Cache
+from chaosdrill.lab.misbehaviours import all_breaks, asked_for
 
 
 def said(*words: str) -> str:

@@ -17,13 +17,13 @@ from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, HTTP
 
 from chaosdrill import activity
 from chaosdrill.aws import deadlines, lease_guard
+from chaosdrill.aws.ambiguous_result import change
 from chaosdrill.aws.changes import record_changes
-from chaosdrill.aws.doubt import change
 from chaosdrill.aws.lease_guard import READING_COMMANDS, guard_lease, held, reading, undoing
 from chaosdrill.aws.retries import retry_always
 from chaosdrill.errors import AccountChanged, ChangeNotSent, LeaseEnded, family_of
 from chaosdrill.history import History, OpenDrill, opened
-from chaosdrill.history.owed import owed_undos
+from chaosdrill.history.owed_undos import owed_undos
 from tests.failing import fails_with
 from tests.waiting import LONG_S
 
@@ -114,7 +114,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
             record_changes(made, "ap-northeast-1")
             retry_always(made)
             guard_lease(made, MARGIN_S)
-            deadlines.keep(made)
+            deadlines.install_deadline(made)
             return made
 
         yield make

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.load_seen import LoadState, LoadWindow
 from chaosdrill.client.locust_page import ResponseTimedOut
 from chaosdrill.client.locust_rest import patiently, wait_for
-from chaosdrill.load.driving import StartCheck
+from chaosdrill.client.plugin_responses import LoadState, LoadWindow
+from chaosdrill.load.load_control import StartCheck
 from tests.contract.activities_rig import drill
 from tests.failing import fails_with
 

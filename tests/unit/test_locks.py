@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from chaosdrill.client.host import packing
-from chaosdrill.client.host.fetching import LOCK
+from chaosdrill.client.host.wheels import LOCK
 from tests import licences_page
 from tests.failing import fails_with
 from tests.small_drills import REPOSITORY

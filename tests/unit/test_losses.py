@@ -6,9 +6,9 @@ import hypothesis.strategies
 import pytest
 from hypothesis import given
 
-from chaosdrill.analysis.executions import BALANCE_UNKNOWN, SAME_QUANTITY, TOO_MANY_WRITES, executions
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.losses import NOT_ACCEPTED, NOT_DESCRIBED, NOT_RECORDED, NOT_TRIED, Losses, losses
+from chaosdrill.analysis.write_effects import BALANCE_UNKNOWN, SAME_QUANTITY, TOO_MANY_WRITES, executions
 
 NS = 1_000_000_000
 HEADER = {"chaosdrill": "ledger", "version": 1, "base": 4, "reads_back": True, "counts_executions": True}

@@ -19,7 +19,7 @@ from chaosdrill.analysis.groups import groups
 from chaosdrill.analysis.many_runs import many_runs
 from chaosdrill.analysis.trend import trend
 from chaosdrill.cli import cli
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, movement, probe, said, write_run
 from tests.further import examples
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit

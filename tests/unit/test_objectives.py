@@ -7,7 +7,7 @@ import pytest
 from chaosdrill.analysis import objectives
 from chaosdrill.analysis.ledger import Write
 from chaosdrill.analysis.losses import Losses
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values
 from chaosdrill.errors import codes_of
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from chaosdrill.history import History
-from chaosdrill.history.owed import FAULT_LASTS_S, UNDONE_BY, OwedUndo, owed_undos
+from chaosdrill.history.owed_undos import FAULT_LASTS_S, UNDONE_BY, OwedUndo, owed_undos
 from chaosdrill.packet_loss import actions as faults
 from chaosdrill.parts.registry import part_of_action, undo_rules
 from chaosdrill.runs.dead_runs import dead_run, dead_runs
-from chaosdrill.runs.describing import described
+from chaosdrill.runs.description import described
 from chaosdrill.runs.events import read_events
 
 AT = "2026-05-01T09:30:00.000Z"

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaosdrill.aws import pacing
-from chaosdrill.aws.pacing import ReadResult, leading, paced
+from chaosdrill.aws import read_coalescing
+from chaosdrill.aws.read_coalescing import ReadResult, leading, paced
 from chaosdrill.history import History, OpenDrill
-from chaosdrill.history.current import opened
+from chaosdrill.history.open_drill import opened
 from tests.waiting import LONG_S
 
 EVERY_S = 0.05
@@ -22,9 +22,9 @@ EVERY_S = 0.05
 
 @pytest.fixture(autouse=True)
 def pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "_resources", {})
-    monkeypatch.setattr(pacing, "EVERY_S", EVERY_S)
-    monkeypatch.setattr(pacing, "GRACE_S", EVERY_S / 4)
+    monkeypatch.setattr(read_coalescing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "EVERY_S", EVERY_S)
+    monkeypatch.setattr(read_coalescing, "GRACE_S", EVERY_S / 4)
 
 
 class Looks:
@@ -53,7 +53,7 @@ def together(*work: Callable[[], object]) -> list[object]:
 
 def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question(monkeypatch: pytest.MonkeyPatch) -> None:
     pace_s = 0.3  # a busy machine wakes all who ask within it
-    monkeypatch.setattr(pacing, "EVERY_S", pace_s)
+    monkeypatch.setattr(read_coalescing, "EVERY_S", pace_s)
     looks = Looks()
 
     def ask() -> None:
@@ -70,7 +70,7 @@ def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question(mon
 
 
 def test_another_resource_has_a_pace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "EVERY_S", 600.0)
+    monkeypatch.setattr(read_coalescing, "EVERY_S", 600.0)
     looks = Looks()
     for number in range(5):
         paced(number, looks)
@@ -101,7 +101,7 @@ def test_an_older_look_that_failed_is_good_for_nobody() -> None:
 
 
 def test_a_single_look_waits_for_that_of_a_watch_and_does_not_upset_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "GRACE_S", LONG_S)
+    monkeypatch.setattr(read_coalescing, "GRACE_S", LONG_S)
     of_watch, of_steps = Looks(), Looks()
     answers = [paced("table", of_watch)]
     ended: list[bool] = []
@@ -154,7 +154,7 @@ def test_a_look_that_is_interrupted_leaves_the_next_one_to_others() -> None:
 
 
 def test_nobody_waits_where_the_target_was_told_to_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "EVERY_S", 60.0)
+    monkeypatch.setattr(read_coalescing, "EVERY_S", 60.0)
     log = History(tmp_path / "history.jsonl")
     with opened(OpenDrill("run", tmp_path, log)):
         log.append("target-hurried")
@@ -165,8 +165,8 @@ def test_nobody_waits_where_the_target_was_told_to_hurry(tmp_path: Path, monkeyp
 @settings(max_examples=15)
 @given(pauses=st.lists(st.lists(st.floats(0, 0.01), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_however_many_ask_whenever_they_ask(pauses: list[list[float]]) -> None:
-    pacing._resources.clear()
-    pacing.EVERY_S = 0.01
+    read_coalescing._resources.clear()
+    read_coalescing.EVERY_S = 0.01
     looks = Looks()
     answers: list[ReadResult] = []
 

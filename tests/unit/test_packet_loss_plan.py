@@ -7,9 +7,9 @@ from chaosdrill.packet_loss.plan import (
     PacketLossFault,
     asked_for,
     document_parameters,
-    does_the_same,
     iso_duration,
     template,
+    templates_equal,
 )
 from chaosdrill.packet_loss.role_documents import permissions
 from chaosdrill.packet_loss.sources import written
@@ -53,8 +53,8 @@ def test_alarms_are_stop_conditions_in_any_order() -> None:
     alarms = [f"arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:{name}" for name in ("b", "a")]
     one, other = (template(RUNBOOK, "exp", DOCUMENT, HOST, ROLE, order) for order in (alarms, alarms[::-1]))
     assert one["stopConditions"][0] == {"source": "aws:cloudwatch:alarm", "value": alarms[0]}
-    assert does_the_same(one, other)
-    assert not does_the_same(one, template(RUNBOOK, "exp", DOCUMENT, HOST, ROLE))
+    assert templates_equal(one, other)
+    assert not templates_equal(one, template(RUNBOOK, "exp", DOCUMENT, HOST, ROLE))
 
 
 @pytest.mark.parametrize(("interface", "flows"), [("a b", 100), ("eth0;x", 100), ("x" * 16, 100), ("eth0", 101)])
@@ -139,22 +139,22 @@ def test_a_template_is_used_again_only_when_it_does_the_same() -> None:
     described["actions"] = {
         "Run-Network-Packet-Loss": {**wanted["actions"]["Run-Network-Packet-Loss"], "parameters": parameters}
     }
-    assert does_the_same(described, wanted), "how the parameters are written does not matter"
+    assert templates_equal(described, wanted), "how the parameters are written does not matter"
     other = template(PacketLossFault(50, ADDRESSES, "ingress", 1800, 1800), "exp-packetloss", DOCUMENT, HOST, ROLE)
-    assert not does_the_same(described, other)
-    assert not does_the_same({**described, "stopConditions": [{"source": "alarm", "value": "a"}]}, wanted)
-    assert not does_the_same({**described, "roleArn": "another"}, wanted)
+    assert not templates_equal(described, other)
+    assert not templates_equal({**described, "stopConditions": [{"source": "alarm", "value": "a"}]}, wanted)
+    assert not templates_equal({**described, "roleArn": "another"}, wanted)
 
 
 def test_options_and_filters_of_a_template_count_too() -> None:
     wanted = template(RUNBOOK, "exp-packetloss", DOCUMENT, HOST, ROLE)
     usual = {"accountTargeting": "single-account", "emptyTargetResolutionMode": "fail"}
-    assert does_the_same({**wanted, "experimentOptions": usual}, wanted), "what AWS says of one made without"
+    assert templates_equal({**wanted, "experimentOptions": usual}, wanted), "what AWS says of one made without"
     for other in ({"emptyTargetResolutionMode": "skip"}, {"accountTargeting": "multi-account"}):
-        assert not does_the_same({**wanted, "experimentOptions": {**usual, **other}}, wanted)
+        assert not templates_equal({**wanted, "experimentOptions": {**usual, **other}}, wanted)
     target = wanted["targets"]["Instances-Target-1"]
     for other in ({"filters": [{"path": "State.Name", "values": ["running"]}]}, {"parameters": {"a": "b"}}):
-        assert not does_the_same({**wanted, "targets": {"Instances-Target-1": {**target, **other}}}, wanted)
+        assert not templates_equal({**wanted, "targets": {"Instances-Target-1": {**target, **other}}}, wanted)
 
 
 def test_the_role_may_send_this_document_to_this_host_and_nothing_more() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chaosdrill.history import plain, read_history, secret_texts, secrets_within
+from chaosdrill.history import read_history, secret_texts, secrets_within, to_json_safe
 from chaosdrill.history.log import History
 
 MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
@@ -28,14 +28,14 @@ MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
     ],
 )
 def test_it_becomes_json_without_secrets(value, expected):
-    assert plain(value, hide=["4711", "47.11", "x"]) == expected  # "x" is too short to be hidden everywhere
-    json.dumps(plain(value), allow_nan=False)
+    assert to_json_safe(value, hide=["4711", "47.11", "x"]) == expected  # "x" is too short to be hidden everywhere
+    json.dumps(to_json_safe(value), allow_nan=False)
 
 
 def test_a_circle_ends():
     circle: list = []
     circle.append(circle)
-    assert json.dumps(plain(circle))
+    assert json.dumps(to_json_safe(circle))
 
 
 def test_secrets_are_found_however_deep():

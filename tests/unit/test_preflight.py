@@ -12,7 +12,7 @@ from chaoslib.control import set_global_controls
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaosdrill.controls import drill
-from chaosdrill.controls.hooks import problems_of_hooks
+from chaosdrill.controls.control_validation import problems_of_hooks
 from chaosdrill.errors import BadInput
 from chaosdrill.rehearsal.rehearse import rehearse
 from tests.small_drills import do, experiment, step, undo

@@ -12,7 +12,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import probe
-from chaosdrill.aws import deadlines, pacing, sessions
+from chaosdrill.aws import deadlines, read_coalescing, sessions
 from chaosdrill.aws.deadlines import ending, extended, one_of_several, within
 from chaosdrill.client import resolve
 from chaosdrill.errors import CannotSee
@@ -41,9 +41,9 @@ ANY_REGION = (
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"REQUEST_S": REQUEST_S, "READ_S": READ_S, "LEAST_S": LEAST_S}.items():
         monkeypatch.setattr(deadlines, name, value)
-    monkeypatch.setattr(pacing, "_resources", {})
-    monkeypatch.setattr(pacing, "EVERY_S", 0.05)
-    monkeypatch.setattr(pacing, "GRACE_S", 0.0)
+    monkeypatch.setattr(read_coalescing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "EVERY_S", 0.05)
+    monkeypatch.setattr(read_coalescing, "GRACE_S", 0.0)
     monkeypatch.setattr(sessions, "_clients", {})
     monkeypatch.setattr(sessions, "_sessions", {})
     monkeypatch.setattr(resolve, "LOOKUP_S", LEAST_S)

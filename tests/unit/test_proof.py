@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis.aftermath import AS_MEANT, NOT_UNDONE, UNDONE, UNKNOWN, changes_of
-from chaosdrill.analysis.aims import aims
 from chaosdrill.analysis.compared_run import compared_run
 from chaosdrill.analysis.judgement import Judgement, judge
+from chaosdrill.analysis.objective_results import aims
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
+from chaosdrill.analysis.undo_results import AS_MEANT, NOT_UNDONE, UNDONE, UNKNOWN, changes_of
 from chaosdrill.controls.experiment import transitions
 from chaosdrill.runs import read_run
 from tests.synthetic_run import HOME, make_run

@@ -11,14 +11,14 @@ from chaoslib.types import Dry
 
 from chaosdrill import history
 from chaosdrill.controls import drill
-from chaosdrill.controls.closing import close
-from chaosdrill.controls.opening import _open_run_directory
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
+from chaosdrill.controls.shutdown import close
+from chaosdrill.controls.startup import _open_run_directory
 from chaosdrill.errors import CannotSee, DrillError, Refused
 from chaosdrill.history import OpenDrill
-from chaosdrill.history.owed import OwedUndo, owed_undos
-from chaosdrill.history.publishing import PAYMENT_FAILED
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.history.owed_undos import OwedUndo, owed_undos
+from chaosdrill.history.publication import PAYMENT_FAILED
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.failing import fails_with
 from tests.small_drills import experiment
 from tests.unit.test_drill_session import ON_LAB, SOURCE

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from chaosdrill.client.host.distributions import least_python
-from chaosdrill.client.host.fetching import locked_locust, platforms_of
 from chaosdrill.client.host.packing import HEARTBEAT
 from chaosdrill.client.host.pythons import Compatibility, Needs, Python, best
+from chaosdrill.client.host.wheels import locked_locust, platforms_of
 
 HERE = Compatibility("cpython", (3, 12), "x86_64", "glibc", (2, 28))
 LOCUST = Needs("Locust", (3, 11), "attach", "cpython", "glibc", HERE)

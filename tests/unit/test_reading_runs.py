@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.judgement import Judgement, judge
-from chaosdrill.home import VARIABLE
+from chaosdrill.paths import VARIABLE
 from chaosdrill.runs import find_run, read_run
 from tests.failing import fails_with
 from tests.synthetic_run import RUN_ID, make_run

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from chaosdrill.cli import cli
 from chaosdrill.history import History, whole_files
 from chaosdrill.history.whole_files import write_new
-from chaosdrill.home import RUNS_VARIABLE
-from chaosdrill.runs.going_on import ELSEWHERE_S, goes_on
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.journals import journal_of
+from chaosdrill.runs.liveness import ELSEWHERE_S, goes_on
 from chaosdrill.runs.rebuilding import experiment_in, rebuild_journal, rebuild_journals
 from tests.further import examples
 from tests.summary_schema import problems_of_summary

@@ -8,9 +8,9 @@ import yaml
 from chaoslib import substitute
 from chaoslib.configuration import load_configuration
 
+from chaosdrill.activity_discovery import discovered
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.validation import problems_of_activity
-from chaosdrill.discovery import discovered
 from tests.reference_pages import DOCS, FURTHER_EXAMPLES, PAGES, examples
 from tests.small_drills import REPOSITORY
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.controls.remaining import remaining_in_words, rollbacks_left
+from chaosdrill.controls.remaining_undos import remaining_in_words, rollbacks_left
 
 EXPERIMENT = {"rollbacks": [{"name": "heal"}, {"name": "back"}, {"name": "back"}, {"ref": "stop"}]}
 Row = dict[str, Any]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis import repeated
+from chaosdrill.analysis import statistics
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.groups import BETTER, DIFFERENT, SAME, TOO_FEW, WORSE, Repeated, groups
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.repeated import cliffs_delta, holm, interval_of_medians, least_p, needed, rank_test
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.analysis.statistics import cliffs_delta, holm, interval_of_medians, least_p, needed, rank_test
 
 FEW = st.lists(st.integers(0, 4), min_size=1, max_size=6)
 
@@ -48,8 +48,8 @@ def test_the_smallest_p_is_that_of_groups_that_do_not_overlap() -> None:
     assert (needed(1), needed(55), needed(55, 20)) == (4, 7, 4)
     for looked_at in (1, 7, 55):
         enough = needed(looked_at)
-        assert least_p(enough, enough) * looked_at <= repeated.ALPHA
-        assert enough == repeated.LEAST_RUNS or least_p(enough - 1, enough - 1) * looked_at > repeated.ALPHA
+        assert least_p(enough, enough) * looked_at <= statistics.ALPHA
+        assert enough == statistics.LEAST_RUNS or least_p(enough - 1, enough - 1) * looked_at > statistics.ALPHA
 
 
 @given(FEW, FEW)
@@ -69,7 +69,7 @@ def test_the_interval_is_the_same_for_the_same_runs_in_any_order_and_needs_two_o
     assert found == interval_of_medians([5, 4, 2, 1], [9, 8, 7])
     assert found.low < 8 - 3 < found.high
     assert interval_of_medians([1], [2, 3]) is None
-    assert interval_of_medians([1, 1], [2, 2]) == repeated.ConfidenceInterval(1, 1)
+    assert interval_of_medians([1, 1], [2, 2]) == statistics.ConfidenceInterval(1, 1)
 
 
 # Claims -------------------------------------------------------------------------------------------------------------

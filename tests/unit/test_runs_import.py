@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs.comparing import read_compared_run
-from chaosdrill.runs.foreign.foreign_journals import read_journal
-from chaosdrill.runs.foreign.importing import IMPORTING, import_journal
+from chaosdrill.runs.imports.foreign_journals import read_journal
+from chaosdrill.runs.imports.importing import IMPORTING, import_journal
 from tests.further import examples
 from tests.summary_schema import problems_of_summary
 from tests.unit.test_catalogue import JSON
@@ -268,7 +268,7 @@ def test_an_import_that_was_interrupted_leaves_no_run(
     runs.mkdir()
     (tmp_path / "journal.json").write_text(json.dumps(plain))
     with monkeypatch.context() as patched:
-        patched.setattr("chaosdrill.runs.foreign.importing.summary_of", crash)
+        patched.setattr("chaosdrill.runs.imports.importing.summary_of", crash)
         with pytest.raises(KeyboardInterrupt):
             import_journal(tmp_path / "journal.json", runs)
     assert CliRunner().invoke(cli, ["runs", "list", "--json"]).stdout == "[]\n"

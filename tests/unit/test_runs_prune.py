@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
 from chaosdrill.history import History
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.runs import pruning
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
 from chaosdrill.runs.tags import tag_run

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
 from chaosdrill.history import History
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.synthetic_run import RUN_ID, make_run
 from tests.unit.test_catalogue import FIRST, SECOND, make
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaosdrill.history import plain, secrets_within, without_secrets
+from chaosdrill.history import secrets_within, to_json_safe, without_secrets
 from chaosdrill.secret_text import hide_secrets_in, names_a_secret
 
 
@@ -34,7 +34,7 @@ from chaosdrill.secret_text import hide_secrets_in, names_a_secret
 )
 def test_a_name_of_a_secret(name):
     assert names_a_secret(name)
-    assert plain({name: "canary"}) == {name: "***"}
+    assert to_json_safe({name: "canary"}) == {name: "***"}
 
 
 @pytest.mark.parametrize("name", ["signal", "keyboard", "author", "cwd", "key", "signed_off", "design"])
@@ -60,7 +60,7 @@ def test_a_name_of_no_secret(name):
     ],
 )
 def test_what_a_text_itself_shows_to_be_a_secret_is_hidden_and_known_from_then_on(text, hidden):
-    assert hide_secrets_in(text) == without_secrets(text) == plain(text) == hidden
+    assert hide_secrets_in(text) == without_secrets(text) == to_json_safe(text) == hidden
     assert hide_secrets_in(hidden) == hidden
     assert any("CANARY" in one for one in secrets_within([{"deep": text}]))
 
@@ -79,7 +79,7 @@ def test_what_a_text_itself_shows_to_be_a_secret_is_hidden_and_known_from_then_o
     ],
 )
 def test_what_commands_and_answers_in_a_text_show_to_be_a_secret_is_hidden(text, hidden):
-    assert hide_secrets_in(text) == without_secrets(text) == plain(text) == hidden
+    assert hide_secrets_in(text) == without_secrets(text) == to_json_safe(text) == hidden
     assert hide_secrets_in(hidden) == hidden
     assert any("CANARY" in one for one in secrets_within([{"deep": text}]))
 

@@ -8,9 +8,9 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from chaosdrill.aws import deadlines, sessions, system_of
+from chaosdrill.aws.access import reach_of
 from chaosdrill.aws.deadlines import LEAST_S
 from chaosdrill.aws.guard import changes_something
-from chaosdrill.aws.reach import reach_of
 from chaosdrill.aws.retries import LONGEST_PAUSE_S, TRIES
 from chaosdrill.topology import load_topology
 from tests.failing import fails_with

@@ -17,13 +17,13 @@ from chaosdrill.errors import BadInput
 from chaosdrill.history import History, whole_files
 from chaosdrill.history.run_directory import REPORT, SUMMARY, make_run_directory
 from chaosdrill.history.whole_files import PART, draft_of, make_private, write_new, write_whole
-from chaosdrill.home import RUNS_VARIABLE
-from chaosdrill.report.making import write_report
+from chaosdrill.paths import RUNS_VARIABLE
+from chaosdrill.report.build import write_report
 from chaosdrill.runs.archive.archives import import_archive, verify_archive
 from chaosdrill.runs.archive.exporting import export
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
-from chaosdrill.runs.foreign.importing import import_journal
-from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.imports.importing import import_journal
+from chaosdrill.runs.liveness import goes_on
 from chaosdrill.runs.pruning import IMPORTING, remove_leftovers
 from chaosdrill.runs.tags import TAGS, tag_run, tags_of
 from tests.unit.test_catalogue import FIRST, make

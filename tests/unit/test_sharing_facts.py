@@ -4,14 +4,14 @@ import threading
 
 import pytest
 
-from chaosdrill.aws import pacing
-from chaosdrill.region import sharing
+from chaosdrill.aws import read_coalescing
+from chaosdrill.region import shared_reading
 
 
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    monkeypatch.setattr(pacing, "_resources", {})
-    monkeypatch.setattr(pacing, "EVERY_S", 0.05)
+    monkeypatch.setattr(read_coalescing, "_resources", {})
+    monkeypatch.setattr(read_coalescing, "EVERY_S", 0.05)
     return []
 
 
@@ -20,7 +20,7 @@ def reading(readings: list[int]) -> dict[str, int]:
         readings.append(len(readings))
         return {"number": readings[-1]}
 
-    return sharing.shared("system", read).value
+    return shared_reading.shared("system", read).value
 
 
 def in_thread(work: object) -> None:
@@ -37,7 +37,7 @@ def test_a_watcher_takes_what_somebody_has_just_read_but_no_reading_twice(readin
     seen: list[int] = []
 
     def watch() -> None:
-        sharing.watch()
+        shared_reading.watch()
         seen.extend(reading(readings)["number"] for _ in range(2))
 
     reading(readings)
@@ -48,11 +48,11 @@ def test_a_watcher_takes_what_somebody_has_just_read_but_no_reading_twice(readin
 
 
 def test_what_is_too_old_is_read_again(readings: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "FRESH_S", 0.0)
+    monkeypatch.setattr(shared_reading, "FRESH_S", 0.0)
     reading(readings)
 
     def watch() -> None:
-        sharing.watch()
+        shared_reading.watch()
         assert reading(readings)["number"] == 1
 
     in_thread(watch)
@@ -61,7 +61,7 @@ def test_what_is_too_old_is_read_again(readings: list[int], monkeypatch: pytest.
 
 def test_who_waits_takes_nothing_from_before(readings: list[int]) -> None:
     reading(readings)
-    with sharing.waiting():
+    with shared_reading.waiting():
         assert reading(readings)["number"] == 1
         in_thread(lambda: reading(readings))
         assert reading(readings)["number"] == 2, "what another has read meanwhile"
@@ -70,8 +70,8 @@ def test_who_waits_takes_nothing_from_before(readings: list[int]) -> None:
 
 def test_systems_are_not_mixed(readings: list[int]) -> None:
     def watch() -> None:
-        sharing.watch()
+        shared_reading.watch()
         reading(readings)
-        assert sharing.shared("another", lambda: {"number": 99}).value == {"number": 99}
+        assert shared_reading.shared("another", lambda: {"number": 99}).value == {"number": 99}
 
     in_thread(watch)

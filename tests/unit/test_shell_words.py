@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.host import hosted, pythons
+from chaosdrill.client.host import pythons, remote_program
 from chaosdrill.client.host.inspection import install_command
 from chaosdrill.client.resolve import lookup_script
 from chaosdrill.client.resolvers import LookupPlace, resolver_of, resolvers_of
-from chaosdrill.history.owed import FAULT, OwedUndo
+from chaosdrill.discovery.scope import DiscoveryScope
+from chaosdrill.history.owed_undos import FAULT, OwedUndo
 from chaosdrill.runs.dead_runs import DeadRun
-from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.topology import load_topology
 from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, problems, written
@@ -67,8 +67,8 @@ def test_a_path_that_the_client_host_names_is_one_word(
         scripts.append(script)
         return SimpleNamespace(stdout="")
 
-    monkeypatch.setattr(hosted, "run_on_client", kept)
-    hosted.Program(None, "python", f"/cache/{text}")._run("call", 1.0, {})  # type: ignore[arg-type]
+    monkeypatch.setattr(remote_program, "run_on_client", kept)
+    remote_program.Program(None, "python", f"/cache/{text}")._run("call", 1.0, {})  # type: ignore[arg-type]
     assert f"</cache/{text}>" in run(scripts[0], tmp_path)
 
 

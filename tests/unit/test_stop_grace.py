@@ -11,11 +11,11 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import action, take_failure
 from chaosdrill.aws.polling import seen_within
-from chaosdrill.controls.session import Session
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.signals import TAKEN, Signals
 from chaosdrill.history import History, OpenDrill, opened, stop_grace
-from chaosdrill.history.owed import owed_undos
+from chaosdrill.history.owed_undos import owed_undos
 from tests.small_drills import do, experiment
 from tests.waiting import LONG_S
 

@@ -1,6 +1,6 @@
 """What a tape answers: what was recorded to the same question, in its order."""
 
-from chaosdrill.aws.tape import RecordedCall, Tape
+from chaosdrill.aws.recorder import RecordedCall, Tape
 from tests.failing import fails_with
 
 

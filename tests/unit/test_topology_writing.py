@@ -2,8 +2,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chaosdrill.survey.findings import Candidate, Note, ToFillIn, TopologyFinding, the_one
-from chaosdrill.survey.writing import written
+from chaosdrill.discovery.findings import Candidate, Note, ToFillIn, TopologyFinding, the_one
+from chaosdrill.discovery.writing import written
 
 
 def test_what_was_found_is_a_value_and_what_was_not_is_a_line_to_fill_in() -> None:

@@ -9,7 +9,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import action
 from chaosdrill.controls.outcome import steady_state_met
-from chaosdrill.controls.undoing import problems_of_undo
+from chaosdrill.controls.rollback_validation import problems_of_undo
 from chaosdrill.errors import codes_of
 from chaosdrill.history import History, OpenDrill, opened
 from tests.small_drills import do, experiment, step, undo

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.history import History
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.watch import Following, wait_for_run
 from chaosdrill.watch.beats import LiveBeats
+from chaosdrill.watch.event_texts import in_words
 from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, DrillProgress
 from chaosdrill.watch.screen import lines
 from chaosdrill.watch.tail import Tail
-from chaosdrill.watch.words import in_words
 from tests.further import examples
 from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import FAIL_OVER_S, HOME, RUN_ID, STANDBY, T0_NS, make_run

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from chaosdrill.history import History
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import HOME, RUN_ID, make_run
 from tests.waiting import LONG_S

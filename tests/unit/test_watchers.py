@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from chaosdrill import region
-from chaosdrill.aws.pacing import ReadResult
+from chaosdrill.aws.read_coalescing import ReadResult
 from chaosdrill.controls.display import Status
-from chaosdrill.controls.lookout import Lookout
+from chaosdrill.controls.monitors import Lookout
 from chaosdrill.controls.record import DrillRecord
 from chaosdrill.controls.watching import Periodic, RegionWatch
 from chaosdrill.errors import CannotSee

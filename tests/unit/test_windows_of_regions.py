@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.load_seen import LoadWindow, RequestedEndpoints, RequestSelection
+from chaosdrill.client.plugin_responses import LoadWindow, RequestedEndpoints, RequestSelection
 from chaosdrill.load.windows import blindness
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab import wire
+from chaosdrill.lab import control_socket
 from tests.failing import fails_with
 from tests.loops import end_everything
 from tests.waiting import LONG_S
@@ -24,7 +24,7 @@ class Served:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        self.server = self._run(wire.serve(path, {"add": add, "fail": fail, "who": who}, self._on_close))
+        self.server = self._run(control_socket.serve(path, {"add": add, "fail": fail, "who": who}, self._on_close))
 
     def _on_close(self, number: int) -> None:
         self.closed.append(number)
@@ -64,16 +64,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_answers(served):
-    assert wire.call(served.path, "add", a=2, b=3) == 5
+    assert control_socket.call(served.path, "add", a=2, b=3) == 5
 
 
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (lambda path: wire.call(path, "fail", kind="lab"), "the lab says no"),
-        (lambda path: wire.call(path, "fail", kind="other"), "ValueError: surprise"),
-        (lambda path: wire.call(path, "add", a=1), "TypeError"),
-        (lambda path: wire.call(path, "nothing"), "KeyError: 'nothing'"),
+        (lambda path: control_socket.call(path, "fail", kind="lab"), "the lab says no"),
+        (lambda path: control_socket.call(path, "fail", kind="other"), "ValueError: surprise"),
+        (lambda path: control_socket.call(path, "add", a=1), "TypeError"),
+        (lambda path: control_socket.call(path, "nothing"), "KeyError: 'nothing'"),
     ],
 )
 def test_says_why_not(served: Served, ask: Callable[[Path], None], said: str):
@@ -83,14 +83,14 @@ def test_says_why_not(served: Served, ask: Callable[[Path], None], said: str):
 
 
 def test_a_refusal_leaves_the_connection_usable(served):
-    with wire.Connection(served.path) as connection:
+    with control_socket.Connection(served.path) as connection:
         with pytest.raises(LabError):
             connection.call("fail", kind="lab")
         assert connection.call("add", a=1, b=1) == 2
 
 
 def test_a_lease_ends_when_its_connection_does(served):
-    first, second = wire.Connection(served.path), wire.Connection(served.path)
+    first, second = control_socket.Connection(served.path), control_socket.Connection(served.path)
     numbers = first.call("who"), second.call("who")
     assert numbers[0] != numbers[1]
     first.close()
@@ -101,7 +101,7 @@ def test_a_lease_ends_when_its_connection_does(served):
 
 
 def test_it_is_seen_when_the_other_side_is_gone(served):
-    with wire.Connection(served.path) as connection:
+    with control_socket.Connection(served.path) as connection:
         connection.call("who")
         assert not connection.ended()
         served.stop()
@@ -110,4 +110,4 @@ def test_it_is_seen_when_the_other_side_is_gone(served):
 
 def test_nobody_there_says_what_to_do(tmp_path):
     with fails_with("lab-not-responding"):
-        wire.call(tmp_path / "control.sock", "add", a=1, b=2)
+        control_socket.call(tmp_path / "control.sock", "add", a=1, b=2)

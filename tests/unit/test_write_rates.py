@@ -10,9 +10,9 @@ from chaosdrill.analysis.gate import sides_of
 from chaosdrill.analysis.groups import groups
 from chaosdrill.analysis.ledger import ACCEPTED, MISSING, SETTLED, ReadBack, Write, WriteLedger
 from chaosdrill.analysis.losses import losses
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.summary_fields import WRITES, summary_fields
-from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.rehearsal.settlement import settled_before
 from chaosdrill.topology import Topology, load_topology
 from tests.unit.test_comparison import run

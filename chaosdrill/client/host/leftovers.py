@@ -12,8 +12,8 @@ from typing import Any
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.hosted import Program
 from chaosdrill.client.host.pythons import CACHE
+from chaosdrill.client.host.remote_program import Program
 
 LEFT_AFTER_S = delivery.URL_LIFE_S  # the URL of an older object has expired
 IN_USE_S = 60.0  # a program that was called this recently belongs to a running drill, as in `program`

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import chaosdrill
 from chaosdrill.client.host.distributions import compatibility_of, installed_locust, least_python
-from chaosdrill.client.host.fetching import fetched_locust
 from chaosdrill.client.host.pythons import LEAST_PYTHON, Needs, Python
+from chaosdrill.client.host.wheels import fetched_locust
 from chaosdrill.errors import DrillError
 
 PACKAGE = Path(chaosdrill.__file__).parent
@@ -79,7 +79,7 @@ def heartbeat_zipapp() -> Archive:
 def _packed(files: Iterable[tuple[str, Path]]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        _add(archive, "__main__.py", HOST / "program.py")
+        _add(archive, "__main__.py", HOST / "agent.py")
         for name, path in files:
             _add(archive, name, path)
     return made.getvalue()
@@ -126,7 +126,7 @@ def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
     """Return the modules of a program and of its runner, with their paths in the archive."""
     program = (
         PACKAGE / "client" / "__init__.py",
-        *(HOST / f"{name}.py" for name in ("__init__", "answering", "place")),
+        *(HOST / f"{name}.py" for name in ("__init__", "agent_responses", "agent_paths")),
     )
     shared = (PACKAGE / f"{name}.py" for name in ("__init__", "page_guard", "secret_text"))
     files = (*shared, *program, *parts)

@@ -9,13 +9,13 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.ambiguous_result import left_behind
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import HeartbeatProcess, record_clock
 from chaosdrill.client.heartbeat_secrets import problems_of_way
-from chaosdrill.client.host.hosted import OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
+from chaosdrill.client.host.remote_program import OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.history.whole_files import write_whole
 

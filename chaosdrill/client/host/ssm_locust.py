@@ -12,16 +12,16 @@ from urllib.parse import urlsplit
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import both_told, left_behind
+from chaosdrill.aws.ambiguous_result import both_told, left_behind
 from chaosdrill.client.clocks import ClockReading, reading
 from chaosdrill.client.collecting import collect
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
 from chaosdrill.client.host.pythons import find_python
-from chaosdrill.client.load_seen import RequestFiles, TimelinePart, records_of
+from chaosdrill.client.host.remote_program import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
+from chaosdrill.client.plugin_responses import RequestFiles, TimelinePart, records_of
 from chaosdrill.errors import CannotSee, TimedOut
 from chaosdrill.history.whole_files import write_whole
 

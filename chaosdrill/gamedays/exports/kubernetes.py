@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaosdrill.gamedays.due import DUE
+from chaosdrill.gamedays.due_occurrence import DUE
 from chaosdrill.gamedays.exports.cluster import (
     HOME,
     LONGEST_TICK_S,

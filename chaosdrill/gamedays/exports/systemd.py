@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from chaosdrill.gamedays.due import DUE
+from chaosdrill.gamedays.due_occurrence import DUE
 from chaosdrill.gamedays.exports.cluster import (
     CALENDAR_VARIABLE,
     LONGEST_TICK_S,

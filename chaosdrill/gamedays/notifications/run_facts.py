@@ -8,11 +8,11 @@ from typing import Any
 from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.compared_run import COMPARABLE, ComparedRun
 from chaosdrill.analysis.comparison import Comparison, comparison, exceeds
-from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.untrusted_json import mapping, text
+from chaosdrill.messages import Sentence, as_it_is, made_of
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.runs.comparing import read_compared_run
 from chaosdrill.runs.summaries import read_summary
-from chaosdrill.sentences import Sentence, as_it_is, made_of
 
 logger = logging.getLogger("chaosdrill")
 

@@ -32,12 +32,12 @@ from chaosdrill.gamedays.calendar import Calendar, GameDay
 from chaosdrill.gamedays.events import Notice, Notification
 from chaosdrill.gamedays.notifications.delivery import Message, Priority
 from chaosdrill.gamedays.notifications.messages import MESSAGES
-from chaosdrill.history import plain
+from chaosdrill.history import to_json_safe
 from chaosdrill.history.secrets import without_secrets
-from chaosdrill.plain_text import one_line
+from chaosdrill.messages import as_it_is
 from chaosdrill.report.messages import MESSAGES as REPORT_MESSAGES
-from chaosdrill.report.words import Words
-from chaosdrill.sentences import as_it_is
+from chaosdrill.report.texts import Words
+from chaosdrill.terminal_text import one_line
 
 LONGEST = 400  # characters of one value
 _ALL = {**REPORT_MESSAGES, **MESSAGES}
@@ -79,7 +79,7 @@ def message_of(calendar: Calendar, notification: Notification, language: str) ->
             "game_day": occurrence.game_day,
             "occurrence": occurrence.key,
             "planned": _iso(occurrence.planned_ms),
-            "facts": plain(facts),
+            "facts": to_json_safe(facts),
         },
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws import runtime
-from chaosdrill.lab.aws.pin import require_pinned_moto
+from chaosdrill.lab.aws.moto_version import require_pinned_moto
 from chaosdrill.lab.plan import DESIRED_COUNT, LabPlan
 
 DNS_PORT = 53

@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from chaosdrill.lab.aws.lean import SESSION
+from chaosdrill.lab.aws.fast_imports import SESSION
 from chaosdrill.lab.aws.runtime import endpoint_url, plan
 
 LONGEST_CALL_S = 3600

@@ -4,7 +4,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from chaosdrill.lab.aws.lean import lean_imports
+from chaosdrill.lab.aws.fast_imports import lean_imports
 from chaosdrill.lab.plan import LabPlan
 
 with lean_imports():
@@ -30,10 +30,10 @@ from chaosdrill.lab.aws import (
 from chaosdrill.lab.aws.admission import Admission
 from chaosdrill.lab.aws.arc import OWN_SERVICES
 from chaosdrill.lab.aws.dispatcher import Dispatcher
-from chaosdrill.lab.aws.gate import RequestGate
+from chaosdrill.lab.aws.interceptor import RequestGate
 from chaosdrill.lab.aws.replication_lag import publish_for_ever
 from chaosdrill.lab.aws.server import Listeners
-from chaosdrill.lab.aws.warm import warm_up
+from chaosdrill.lab.aws.warmup import warm_up
 from chaosdrill.lab.dns.server import NameServer
 
 Sockets = tuple[socket.socket, socket.socket]

@@ -9,7 +9,7 @@ import threading
 from typing import Any
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab import wire
+from chaosdrill.lab import control_socket
 from chaosdrill.lab.plan import SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.strictness import LENIENT
 
@@ -64,5 +64,5 @@ def ask(op: str, answer_within_s: float, **arguments: Any) -> Any:
     :param answer_within_s: timeout in real seconds.
     :raises LabError: when the operation fails, or the supervisor ends or does not respond in time.
     """
-    with wire.Connection(plan().control_socket, answer_within_s) as supervisor:
+    with control_socket.Connection(plan().control_socket, answer_within_s) as supervisor:
         return supervisor.call(op, **arguments)

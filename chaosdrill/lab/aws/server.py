@@ -17,8 +17,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from chaosdrill.lab.aws.admission import ADMITTED, largest_body
-from chaosdrill.lab.aws.gate import Reset
-from chaosdrill.lab.strangers import Strangers
+from chaosdrill.lab.aws.interceptor import Reset
+from chaosdrill.lab.connection_limit import Strangers
 
 PART = 65_536  # bytes
 MOST_STRANGERS = 128  # connections without a signed request yet

@@ -14,8 +14,8 @@ from typing import Any
 
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord, EDNSOption
 
+from chaosdrill.lab.connection_limit import Strangers
 from chaosdrill.lab.dns.zone import RecordSet, ZoneAnswer
-from chaosdrill.lab.strangers import Strangers
 
 logger = logging.getLogger("chaosdrill.lab.dns")
 SMALLEST_UDP, LARGEST_UDP = 512, 1232

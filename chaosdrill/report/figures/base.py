@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.report.palette import role
-from chaosdrill.report.words import Words
+from chaosdrill.report.texts import Words
 
 if TYPE_CHECKING:
     import numpy

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.aims import RTO, Aim
 from chaosdrill.analysis.compared_figures import MOVEMENTS
+from chaosdrill.analysis.objective_results import RTO, Aim
 from chaosdrill.analysis.trend import STACKED, Point, Trend
-from chaosdrill.report.figures.aims import (
+from chaosdrill.report.figures.base import axis, layout
+from chaosdrill.report.figures.objectives import (
     aim_row,
     axis_of,
     called,
@@ -22,11 +23,10 @@ from chaosdrill.report.figures.aims import (
     objective,
     values_of,
 )
-from chaosdrill.report.figures.base import axis, layout
 from chaosdrill.report.palette import role
 from chaosdrill.report.run_labels import run_labels
-from chaosdrill.report.shown import in_figure
-from chaosdrill.report.words import Words
+from chaosdrill.report.sanitizing import in_figure
+from chaosdrill.report.texts import Words
 
 Figure = dict[str, Any]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from chaosdrill.report.figures.base import axis, layout, milliseconds, numbers
 from chaosdrill.report.palette import role
-from chaosdrill.report.shown import in_figure
+from chaosdrill.report.sanitizing import in_figure
+from chaosdrill.report.texts import Words
 from chaosdrill.report.view.clients import LOAD, ClientObservations, Points, Spans
 from chaosdrill.report.view.regions import region_role, serving_region
 from chaosdrill.report.view.timeline import CLIENTS, Bar, Lane, Timeline
-from chaosdrill.report.words import Words
 from chaosdrill.time_zones import LAST_NS, Zone, local
 
 LANE_PX, GROUP_PX = 22, 9

@@ -1,4 +1,4 @@
-"""Japanese translations of the judgement's sentences (:mod:`chaosdrill.sentences`), by their English templates.
+"""Japanese translations of the judgement's sentences (:mod:`chaosdrill.messages`), by their English templates.
 
 The placeholders are the same in both languages. A quoted text from another source brings its own brackets.
 """

@@ -4,19 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chaosdrill.analysis.aftermath import SystemChange, changes_of
-from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
 from chaosdrill.analysis.summary_fields import IMPORTED
+from chaosdrill.analysis.undo_results import SystemChange, changes_of
+from chaosdrill.analysis.untrusted_json import mapping, sequence, text
+from chaosdrill.messages import Sentence
 from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities_of, shown_evidence
-from chaosdrill.report.view.given import Given, label
 from chaosdrill.report.view.headline import Headline, headline
+from chaosdrill.report.view.inputs import Given, label
+from chaosdrill.report.view.provenance import Surroundings, surroundings
 from chaosdrill.report.view.regions import regions_of
 from chaosdrill.report.view.steps import ActivityRun, ApiCall, calls, steps
-from chaosdrill.report.view.surroundings import Surroundings, surroundings
 from chaosdrill.report.view.timeline import Timeline, timeline
 from chaosdrill.report.view.writes import Writes, writes
-from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy
 
+from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, UNSERVED, states
 from chaosdrill.analysis.records import OK, Beats, Requests
-from chaosdrill.analysis.slots import SERVED, UNKNOWN, UNSERVED, states
-from chaosdrill.report.view.thinning import merged, pixel_ns, runs, thinned
+from chaosdrill.report.view.downsampling import merged, pixel_ns, runs, thinned
 
 Array = numpy.ndarray[Any, Any]
 

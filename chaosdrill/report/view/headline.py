@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis import measuring, objectives, verdict
+from chaosdrill.analysis import metrics, objectives, verdict
 from chaosdrill.analysis.findings import Finding
-from chaosdrill.analysis.foreign import mapping, number
-from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.proof import proved_nothing, proves
-from chaosdrill.report.view.given import Given
-from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.analysis.untrusted_json import mapping, number
+from chaosdrill.messages import Sentence, sentence
+from chaosdrill.report.view.inputs import Given
 
 RECOVERY, LOST, AVAILABILITY = NUMBERS = ("recovery", "lost", "availability")
 _PREFIXES = {RECOVERY: "recovery_", LOST: "lost_writes_", AVAILABILITY: "availability"}
@@ -128,7 +128,7 @@ def _rto(given: Given) -> Iterable[Finding]:
         recoveries = [one for name, one in given.judgement.figures.items() if name.startswith("recovery_")]
         called = [one.leg.called for one in given.judgement.movements]
         return objectives.without_service(wanted, recoveries, called)
-    outage, _ = measuring.locust_outage(given.run)
+    outage, _ = metrics.locust_outage(given.run)
     unseen = [one for one in given.findings if one.name == _NOT_JUDGED and "rto_s" in one.text]
     return unseen or verdict.objectives_missed(given.run.events, outage)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from chaosdrill.analysis.facts import looks
-from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.region_observations import looks
+from chaosdrill.analysis.untrusted_json import mapping, text
 from chaosdrill.report.palette import REGIONS
-from chaosdrill.report.view.given import Given
+from chaosdrill.report.view.inputs import Given
 
 _STATES = {"moving": "neutral", "dark": "dark", "split": "bad", "several": "bad", "none": "dark", "unknown": "warn"}
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.foreign import answer, number
 from chaosdrill.analysis.run import Event, at_ns
-from chaosdrill.report.shown import as_json
-from chaosdrill.report.view.given import Given, label
+from chaosdrill.analysis.untrusted_json import answer, number
+from chaosdrill.report.sanitizing import as_json
+from chaosdrill.report.view.inputs import Given, label
 
 LONGEST = 20_000  # characters shown of a value; the history has the whole value
 MOST = 2_000

@@ -5,17 +5,17 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis import measuring
+from chaosdrill.analysis import metrics
 from chaosdrill.analysis.clocks import offset_of
-from chaosdrill.analysis.facts import FactsChange, looks, regions_of_addresses
-from chaosdrill.analysis.foreign import mapping, number, sequence
-from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, REPLICATION_PAUSE, LegPhases, Phase
+from chaosdrill.analysis.region_observations import FactsChange, looks, regions_of_addresses
 from chaosdrill.analysis.run import Event
 from chaosdrill.analysis.states import state_in_words
-from chaosdrill.report.view.given import NS, Given, label, timed
+from chaosdrill.analysis.transitions import Leg
+from chaosdrill.analysis.untrusted_json import mapping, number, sequence
+from chaosdrill.messages import Name, sentence
+from chaosdrill.report.view.inputs import NS, Given, label, timed
 from chaosdrill.report.view.regions import region_role
-from chaosdrill.sentences import Name, sentence
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
 ASKING = ("ssm", "SendCommand")
@@ -282,7 +282,7 @@ def _outages(given: Given) -> Iterator[Lane]:
             for one in outages
         ]
         yield Lane(CLIENTS, f"heartbeat {name}", tuple(bars))
-    outage, _ = measuring.locust_outage(given.run)
+    outage, _ = metrics.locust_outage(given.run)
     offset = offset_of(given.run.events, "locust")
     bars = []
     for stretch in outage.outages if outage is not None else ():

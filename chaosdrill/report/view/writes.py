@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, WriteLedger
 from chaosdrill.analysis.losses import Losses
-from chaosdrill.analysis.measured import Measured
-from chaosdrill.report.view.given import Given
-from chaosdrill.sentences import Sentence
+from chaosdrill.analysis.measurement import Measured
+from chaosdrill.messages import Sentence
+from chaosdrill.report.view.inputs import Given
 
 OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
 LISTED = 2_000  # ids shown of a group; `runs judge --json` has all of them

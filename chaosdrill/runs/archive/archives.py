@@ -11,7 +11,7 @@ from pathlib import Path
 from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.history.whole_files import locked
-from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+from chaosdrill.paths import RUNS_VARIABLE, ensure_directory, runs_directory
 from chaosdrill.runs.archive.manifest import (
     MANIFEST,
     SIGNATURE,
@@ -26,9 +26,9 @@ from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.naming import shown
 from chaosdrill.runs.pruning import IMPORTING
+from chaosdrill.runs.recorded_hashes import as_recorded, run_files
 from chaosdrill.runs.records.tables import sha256_of
 from chaosdrill.runs.tags import TAGS
-from chaosdrill.runs.told import as_recorded, run_files
 from chaosdrill.runs.verifying import ALTERED, MISSING, Deviation, Verified, verify_run
 
 
@@ -63,7 +63,7 @@ def import_archive(path: Path) -> Path:
         is in the store already: the message tells whether it is the same run. Nothing is left in the store then.
     """
     contents = contents_of(path)
-    runs = made(runs_directory(), RUNS_VARIABLE)
+    runs = ensure_directory(runs_directory(), RUNS_VARIABLE)
     unpacked = Path(tempfile.mkdtemp(prefix=IMPORTING, dir=runs))
     try:
         unpack(path, contents, unpacked)

@@ -17,11 +17,11 @@ from chaosdrill.history.whole_files import draft_of
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS, ManifestEntry, manifest, sums, written
 from chaosdrill.runs.archive.signing import NAMESPACE, require_key, sign
 from chaosdrill.runs.archive.unpacking import CHUNK
-from chaosdrill.runs.going_on import goes_on
-from chaosdrill.runs.lines import values
+from chaosdrill.runs.jsonl import values
+from chaosdrill.runs.liveness import goes_on
 from chaosdrill.runs.naming import good_run_name
+from chaosdrill.runs.recorded_hashes import RunFiles, run_files
 from chaosdrill.runs.summaries import read_summary
-from chaosdrill.runs.told import RunFiles, run_files
 from chaosdrill.runs.verifying import MISSING, Deviation, Verified, verify_run
 
 MOMENT = (1980, 1, 1, 0, 0, 0)  # time of every file in a zip: the time of the export is no part of the run

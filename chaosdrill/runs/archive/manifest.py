@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill import __version__
-from chaosdrill.analysis.foreign import mapping, text
 from chaosdrill.analysis.summary_fields import approvals_of
+from chaosdrill.analysis.untrusted_json import mapping, text
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.summaries import Summary

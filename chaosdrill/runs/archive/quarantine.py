@@ -5,7 +5,7 @@ from pathlib import Path
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.runs.naming import shown
-from chaosdrill.runs.told import QUARANTINED, run_files
+from chaosdrill.runs.recorded_hashes import QUARANTINED, run_files
 
 # endings of a run's files that browsers and desktops show as text or data
 DATA = frozenset({".csv", ".json", ".jsonl", ".log", ".parquet", ".txt", ".yaml", ".yml"})

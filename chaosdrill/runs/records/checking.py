@@ -7,11 +7,11 @@ from typing import Any
 
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
+from chaosdrill.messages import as_it_is, said_by, sentence
+from chaosdrill.runs.recorded_hashes import run_files
 from chaosdrill.runs.records.parsing import EMPTY
 from chaosdrill.runs.records.shapes import BEATS, VERSION, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records
-from chaosdrill.runs.told import run_files
-from chaosdrill.sentences import as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
 TOLD_BY, FOLDER = sentence("history"), as_it_is(RECORDS)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from chaosdrill.runs.lines import values
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence
+from chaosdrill.runs.jsonl import values
 from chaosdrill.runs.records.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
-from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 if TYPE_CHECKING:
     import pyarrow

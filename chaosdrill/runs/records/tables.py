@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chaosdrill.messages import Sentence
 from chaosdrill.runs.documents import read_json
-from chaosdrill.runs.lines import values
+from chaosdrill.runs.jsonl import values
 from chaosdrill.runs.records.pages import unpacked_bytes
 from chaosdrill.runs.records.parsing import Raw, parse
 from chaosdrill.runs.records.shapes import BEATS, TEXT, Shape
-from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     import numpy

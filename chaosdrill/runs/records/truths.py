@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.truth import Truth
+from chaosdrill.analysis.ledger_comparison import Truth
+from chaosdrill.messages import as_it_is, sentence
 from chaosdrill.runs.records.tables import RECORDS
-from chaosdrill.sentences import as_it_is, sentence
 
 KIND = "truth"
 

@@ -10,7 +10,7 @@ from chaosdrill.gamedays.calendar import Channel
 from chaosdrill.gamedays.notifications.channels import apprise, smtp, sns, webhook
 from chaosdrill.gamedays.notifications.delivery import Delivery, NotDelivered
 from chaosdrill.history.secrets import without_secrets
-from chaosdrill.plain_text import one_line
+from chaosdrill.terminal_text import one_line
 
 LONGEST_WHY = 500  # characters
 _SHORTEST_PART = 6  # characters of a part of a secret URL that is hidden by itself
@@ -52,7 +52,7 @@ def _resolved(setting: str, value: Any, hide: set[str]) -> Any:
     name = str(value["secret"])
     if not (found := os.environ.get(name, "").strip()):
         raise NotDelivered(f"{setting}: the environment variable {name} is not set")
-    history.keep_secret(found)
+    history.register_secret(found)
     hide |= {found, *_parts(found)}
     return found
 
