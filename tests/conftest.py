@@ -46,7 +46,7 @@ LONGEST = (
     "faults/test_drill_parts_lost",
     "lab/test_ssm_load",
     "faults/test_drill_killed",
-    "lab/test_readme",
+    "lab/test_tutorial",
     "faults/test_drill_interrupted",
     "lab/test_drill_lease",
     "lab/test_other_controls",

@@ -42,20 +42,28 @@ def test_every_command_is_in_the_documents_and_teaches(command):
     assert found.help, f"{command} --help says nothing"
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
-def test_the_readme_explains_what_users_would_change(readme):
+@pytest.mark.parametrize("tutorial", ["docs/tutorial.md", "docs/tutorial.ja.md"])
+def test_the_tutorial_explains_what_users_would_change(tutorial):
     experiment = yaml.safe_load((REPOSITORY / "experiments" / "failover.yaml").read_text())
     fixed = {"home_region", "standby_region", "domain", "rto_s"}  # of the system, not of a drill
-    text = (REPOSITORY / readme).read_text()
+    text = (REPOSITORY / tutorial).read_text()
     assert [name for name in experiment["configuration"] if name not in fixed and f"`{name}`" not in text] == []
 
 
-def test_both_readmes_give_the_same_commands():
-    def typed(name: str) -> list[str]:
-        lines = (REPOSITORY / name).read_text().splitlines()
-        return [line.split("  ")[0] for line in lines if line.startswith("$ ")]
+def typed(name: str) -> list[str]:
+    lines = (REPOSITORY / name).read_text().splitlines()
+    return [line.split("  ")[0] for line in lines if line.startswith("$ ")]
 
-    assert typed("README.ja.md") == typed("README.md")
+
+@pytest.mark.parametrize("page", ["README", "docs/tutorial"])
+def test_both_languages_give_the_same_commands(page):
+    assert typed(f"{page}.ja.md") == typed(f"{page}.md")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_a_readme_is_short_and_its_commands_are_those_of_the_tutorial(readme):
+    assert len((REPOSITORY / readme).read_text().splitlines()) <= 90
+    assert [one for one in typed(readme) if one not in typed("docs/tutorial.md")] == ["$ make drill", "$ make test"]
 
 
 @pytest.mark.parametrize("guide", ["aws.md", "aws.ja.md"])

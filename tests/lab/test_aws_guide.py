@@ -1,5 +1,5 @@
-"""docs/aws.md, command by command, against the lab: it stands in for AWS. The drill itself, which ``test_readme`` runs
-after the README's shorter way, is the last command, and is left to that.
+"""docs/aws.md, command by command, against the lab: it stands in for AWS. The drill itself, which ``test_tutorial`` runs
+after the tutorial's shorter way, is the last command, and is left to that.
 """
 
 import os
@@ -72,13 +72,13 @@ def with_the_profile(lab: RunningLab) -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_the_guide_leads_to_the_drill_of_the_readme(own_lab: RunningLab, tmp_path: Path) -> None:
+def test_the_guide_leads_to_the_drill_of_the_tutorial(own_lab: RunningLab, tmp_path: Path) -> None:
     directory = tmp_path / "work"
     directory.mkdir()
     environment = with_the_profile(own_lab)
     typed = commands("docs/aws.md", until="What AWS does, and where the lab does it")
     (drill,) = (command for command in typed if command.startswith("chaos run "))
-    assert drill in commands("README.md", "A real AWS system")
+    assert drill in commands("docs/tutorial.md", "A real AWS system")
     for command in typed[: typed.index(drill)]:
         if INSTALLATION in command:
             continue

@@ -1,6 +1,6 @@
-"""The whole drill on the real lab, by the README's own command: `chaos run experiments/failover.yaml`.
+"""The whole drill on the real lab, by the tutorial's own command: `chaos run experiments/failover.yaml`.
 
-It runs once, and is judged by several tests; `test_readme` has the other commands of the README.
+It runs once, and is judged by several tests; `test_tutorial` has the other commands of the tutorial.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests import drills, small_drills
 from tests.faults.leftovers import Traces, traces, wait_until_nothing_is_left
 from tests.further import first_of
 from tests.lab.test_aws_guide import with_commands
-from tests.lab.test_readme import succeeds, typed
+from tests.lab.test_tutorial import succeeds, typed
 from tests.running_lab import RunningLab
 from tests.summary_schema import problems_of_summary
 
@@ -34,7 +34,7 @@ ELSEWHERE = {"chaosdrill compare": ONE_RUN_SAYS_NOTHING}
 
 @dataclass(frozen=True)
 class Recorded:
-    """The drill of the README: its lab, of which there was nothing before, and what it said.
+    """The drill of the tutorial: its lab, of which there was nothing before, and what it said.
 
     :param before: what there was on the machine.
     """
@@ -63,7 +63,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
 
 
 @pytest.mark.long
-def test_every_command_about_a_run_does_what_the_readme_says(recorded: Recorded) -> None:
+def test_every_command_about_a_run_does_what_the_tutorial_says(recorded: Recorded) -> None:
     environment, run = with_commands(recorded.lab), drills.only_run(recorded.lab)
     for command in typed("The experiment"):
         if not command.startswith((".", DRILL)):  # the path leads there already, and the drill was run

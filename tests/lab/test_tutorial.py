@@ -1,5 +1,5 @@
-"""The README's commands in its order, as a new user types them; the lab stands in for the account that he has. Those
-about the drill on the lab and about its run are in ``test_drill``.
+"""The tutorial's commands in its order, as a new user types them; the lab stands in for his account. Those about the
+drill on the lab and about its run are in ``test_drill``.
 """
 
 import json
@@ -14,23 +14,16 @@ from tests.lab.test_aws_guide import commands, recipe_of, shell, with_commands, 
 from tests.running_lab import RunningLab
 from tests.small_drills import REPOSITORY
 
-README = "README.md"
+TUTORIAL = "docs/tutorial.md"  # with every command of the README
 PROFILE = "--profile chaosdrill-lab"
 # one of several alike is enough; these wait for a user, or for what is not on every machine
 LEFT_OUT = ("chaos run --var users", "chaos run --var locustfile", "chaosdrill watch", "chaosdrill lab shell", "aws ")
 
 
 def typed(section: str) -> list[str]:
-    found = [one for one in commands(README, section) if not one.startswith(LEFT_OUT)]
-    assert found, f"README has no commands in {section!r}"
+    found = [one for one in commands(TUTORIAL, section) if not one.startswith(LEFT_OUT)]
+    assert found, f"the tutorial has no commands in {section!r}"
     return found
-
-
-def test_both_languages_give_the_same_commands() -> None:
-    def without_comments(file: str) -> list[str]:
-        return [one.partition("  #")[0].rstrip() for one in commands(file)]
-
-    assert without_comments("README.ja.md") == without_comments(README)
 
 
 @pytest.fixture
@@ -44,7 +37,7 @@ FOR_A_DRILL_THAT_RUNS = ("chaosdrill stop ", "chaosdrill approve ")  # say so wh
 
 
 @pytest.mark.long
-def test_every_command_does_what_the_readme_says(own: RunningLab, tmp_path: Path) -> None:
+def test_every_command_does_what_the_tutorial_says(own: RunningLab, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
     own.run("lab", "up", "--detach")
@@ -64,8 +57,8 @@ def test_every_command_does_what_the_readme_says(own: RunningLab, tmp_path: Path
 
 
 @pytest.mark.long
-def test_the_commands_about_game_days_do_what_the_readme_says(tmp_path: Path) -> None:
-    text = (REPOSITORY / README).read_text().partition("\n## Game days\n")[2]
+def test_the_commands_about_game_days_do_what_the_tutorial_says(tmp_path: Path) -> None:
+    text = (REPOSITORY / TUTORIAL).read_text().partition("\n## Game days\n")[2]
     calendar = text.partition("```yaml\n")[2].partition("```")[0]
     (tmp_path / "gamedays.yaml").write_text(calendar)
     for game_day in yaml.safe_load(calendar)["game_days"].values():
