@@ -32,9 +32,8 @@ TITLE = """\
 # Drills in labs that lie
 
 Each row is a whole drill on the embedded lab at scale 0.1, broken on purpose (`chaosdrill lab break`, see
-[lab.md](lab.md)), and what it came to. Made by `python -m benchmarks.lying_labs --clean 20 --write docs/lying-labs.md`,
-which says on the right whether verdict, findings and phases are those of `tests/lying/matrix.py`, and nothing is
-found or shown beyond them.
+[lab.md](../lab.md)), and its result. The last column says whether verdict, findings and phases are exactly those of
+`tests/lying/matrix.py`. Made by `python -m benchmarks.lying_labs --clean 20 --write docs/results/lying-labs.md`.
 
 """
 HEAD = """\

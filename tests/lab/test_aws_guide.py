@@ -1,5 +1,5 @@
-"""docs/aws.md, command by command, against the lab: it stands in for AWS. The drill itself, which ``test_tutorial`` runs
-after the tutorial's shorter way, is the last command, and is left to that.
+"""docs/aws.md, command by command, against the lab: it stands in for AWS. The drill itself is the last command;
+``test_tutorial`` runs it after the tutorial's shorter way.
 """
 
 import os
