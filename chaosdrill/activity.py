@@ -203,12 +203,14 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
         return None
     drill = history.current()
     if drill is None:
-        why = f"argument when: {when}: no drill is open, so nobody knows: use it in an experiment's rollbacks"
+        why = (
+            f"argument when: {when}: no drill is open, so the condition is unknown: use it in an experiment's rollbacks"
+        )
         raise BadInput([problem("no-drill-open", why)])
     steady = drill.steady_after()
     if steady is False or (steady is None and when == WHEN_NOT_SEEN):
         return None
-    why = "the steady state held after the method" if steady else "nobody saw the steady state missed after the method"
+    why = "the steady state held after the method" if steady else "the steady state after the method was not missed"
     return {"done": False, "called_for": False, "why": f"{why}, so this is not called for"}
 
 

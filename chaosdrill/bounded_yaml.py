@@ -12,7 +12,7 @@ import yaml
 
 LONGEST_TEXT = 1_000_000  # characters; a topology or an experiment has some 10,000
 MOST_VALUES = 100_000  # written out, without aliases
-ENDLESS = "it is nested too deeply, or a part of it contains itself"
+ENDLESS = "it is nested too deeply, or contains itself"
 
 
 class TooLarge(yaml.YAMLError):

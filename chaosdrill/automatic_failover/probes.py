@@ -87,8 +87,8 @@ def _begun(system: System, within_s: float) -> tuple[str, float]:
         if arn:
             return arn, time.monotonic() - began
     raise TimedOut(
-        f"no failover began by itself within {within_s:g} s: look at the alarms (probe alarm_state), the EventBridge "
-        "rule and the initiator's executions, which of them did not go on",
+        f"no failover began by itself within {within_s:g} s: check the alarms (probe alarm_state), the "
+        "EventBridge rule and the initiator's executions for the one that did not react",
         code="failover-not-begun",
     )
 

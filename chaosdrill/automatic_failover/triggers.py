@@ -137,7 +137,7 @@ def failover_since(system: System) -> str:
     watched = drill.history.events(WATCHED) if drill else []
     if not watched or drill is None:
         raise CannotSee(
-            "nobody knows which failovers are old: enable_automatic_failover must come first, in a drill",
+            "it is unknown which failovers are older than this drill: run enable_automatic_failover first, in a drill",
             code="no-drill-open",
         )
     arn = latest_failover(system)

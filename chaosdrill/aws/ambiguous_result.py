@@ -40,10 +40,12 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
         if not made and isinstance(error, ChangeNotSent):
             raise
         if not made and isinstance(error, CutShort):
-            yet = "is not there, and may still come: look before anything builds on it"
+            yet = "has not taken effect; it may still complete: check before continuing"
             raise DrillError(f"{what} was asked for and {yet}: {error}", code="change-pending") from error
         if not made:
-            raise DrillError(f"{what} was asked for and is not there: {error}", code="change-not-made") from error
+            raise DrillError(
+                f"{what} was requested but has not taken effect: {error}", code="change-not-made"
+            ) from error
         record("answer-lost", what=what, error=str(error))
 
 

@@ -127,7 +127,7 @@ def endpoints_reachable(system: System) -> dict[str, str]:
             why = f"the cluster endpoint in {endpoint.region} refuses: {error}"
             raise CannotSee(why, code="routing-unreadable") from error
         except BotoCoreError as error:  # for example: no credentials
-            why = f"the cluster endpoints could not be asked: {error}"
+            why = f"the cluster endpoints could not be read: {error}"
             raise CannotSee(why, code="routing-unreadable") from error
         return ""
 
@@ -184,7 +184,7 @@ def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answe
             kind = _NobodyInTime if isinstance(error, deadlines.CutShort) else kind
     each = "; ".join(f"{region}: {error}" for region, error in sorted(seen.items()))
     raise kind(
-        f"none of the {len(seen)} endpoints of the ARC cluster answered ({each}): check the "
+        f"none of the {len(seen)} endpoints of the ARC cluster responded ({each}): check the "
         "network and `routing: cluster_endpoints` in the topology",
         code="routing-unreadable",
     )

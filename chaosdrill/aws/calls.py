@@ -24,7 +24,7 @@ def log_calls(client: Any, region: str) -> None:
 
     def unanswered(event_name: str, exception: Exception, **_: Any) -> None:
         why = " ".join(f"{type(exception).__name__}: {exception}".split())
-        logger.debug(f"AWS: {name} {event_name.rpartition('.')[2]} {region}: no answer: {why}")
+        logger.debug(f"AWS: {name} {event_name.rpartition('.')[2]} {region}: no response: {why}")
 
     client.meta.events.register(f"after-call.{service}", answered)
     client.meta.events.register(f"after-call-error.{service}", unanswered)

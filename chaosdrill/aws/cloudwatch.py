@@ -57,19 +57,19 @@ def latest(
     try:
         found = _values(system, series, statistic, _period(period_s), oldest_s)
     except (ClientError, BotoCoreError) as error:
-        raise CannotSee(f"CloudWatch does not tell {series}: {error}", code="metric-unreadable") from error
+        raise CannotSee(f"CloudWatch did not return {series}: {error}", code="metric-unreadable") from error
     if found and since is not None:
         found = [one for one in found if one[0] >= since]
         if not found:
             raise CannotSee(
                 f"CloudWatch has no value of it ({series}) since {since:%H:%M:%S} UTC, when what it is about changed; "
-                "older ones are no answer: wait until there is one (`within_s`)",
+                "older values do not count: wait until there is one (`within_s`)",
                 code="metric-missing",
             )
     if not found:
         raise CannotSee(
             f"CloudWatch has no value of it ({series}) for the last {oldest_s:g} s: wait until there is one "
-            "(`within_s`), and look whether it is replicated there at all",
+            "(`within_s`), and check whether the cluster replicates to that region",
             code="metric-missing",
         )
     last = max(at for at, _ in found)

@@ -196,7 +196,7 @@ def _say_cut_short(exception: Exception, event_name: str, **_: Any) -> None:
     """
     if _left_s() <= _BARELY_S and isinstance(exception, (HTTPClientError, NoConnection)):
         call = " ".join(event_name.split(".")[1:])
-        why = f"{call} was not answered when its time was up: {exception}"
+        why = f"{call} got no response before its deadline: {exception}"
         raise CutShort(why, code="call-timed-out") from exception
 
 

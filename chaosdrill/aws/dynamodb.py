@@ -52,7 +52,7 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
         except client.exceptions.ConditionalCheckFailedException as error:
             raise DrillError(
                 f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so "
-                "someone else changed it: look with the probe stop_flag, then try again",
+                "someone else changed it: read it with the probe stop_flag, then try again",
                 code="stop-flag-changed",
             ) from error
 

@@ -20,7 +20,7 @@ from chaosdrill.errors import CannotSee
 EVERY_S = 1.0
 GRACE_S = 0.25  # how much longer other reads wait, so that they do not disturb the steady pace of a monitor
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception, which Python raises only between two bytecodes
-_SHARED = "the look of somebody else, which was shared, did not end before the time was up"
+_SHARED = "a read shared with another caller did not end before the deadline"
 _NOT_DUE = "the time was up before the next read, which begins {:g} s after the last one"
 _leads: ContextVar[bool] = ContextVar("leads", default=False)
 

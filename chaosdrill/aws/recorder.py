@@ -60,7 +60,7 @@ class Tape:
         """
         found = [at for at, call in enumerate(self.calls) if call.asks(service, region, operation, parameters)]
         if not found:
-            why = f"the recording has no answer to {service} {operation} {dict(parameters)} in {region}"
+            why = f"the recording has no response to {service} {operation} {dict(parameters)} in {region}"
             raise CannotSee(why, code="recording-incomplete")
         with self._lock:
             played = self._played.get(found[0], 0)

@@ -26,7 +26,7 @@ def forbidden(system: System, states: Mapping[str, str], error: ClientError) -> 
     wanted = ", ".join(f"{region} {state}" for region, state in states.items())
     return Refused(
         f"a safety rule forbids {wanted}: {shown} (ARC says: {message}): nothing was changed; change the rule or the "
-        "order of the steps, or name the rule under `override_safety_rules:` if it is to be passed over",
+        "order of the steps, or name the rule under `override_safety_rules:` to override it",
         code="safety-rule-forbids",
     )
 
@@ -70,8 +70,8 @@ def _by_name(system: System) -> dict[str, list[str]]:
                     found.setdefault(str(rule["Name"]), []).append(str(rule["SafetyRuleArn"]))
     except (ClientError, BotoCoreError) as error:
         why = (
-            "override_safety_rules: names are known to ARC's control plane only, and that does not answer "
-            f"({error}): write the rules' ARNs, which need no control plane"
+            "override_safety_rules: names are known to ARC's control plane only, which does not respond "
+            "({error}): write the rules' ARNs, which need no control plane"
         )
         raise BadInput([problem("safety-rules-unreadable", why)]) from error
     return found

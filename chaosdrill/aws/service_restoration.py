@@ -134,6 +134,6 @@ def _settled_writer(system: System) -> str:
     raise TimedOut(
         f"no region serves, and after {SETTLES_WITHIN_S:g} s the global cluster "
         f"{system.topology.database.global_cluster} is {cluster.status} with the writer {cluster.writer}: when it is "
-        "available, lead the domain to the region of its writer (set_routing), and open that (set_stop_flag)",
+        "available, route the domain to the region of its writer (set_routing) and open that region (set_stop_flag)",
         code="database-not-available",
     )

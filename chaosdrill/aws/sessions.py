@@ -253,14 +253,14 @@ def _endpoint(session: Any, reach: Reach, service: str, given: str | None = None
     url = given or reach.endpoint_url or _profile_endpoint(session, reach, service)
     if reach.target == "lab" and not url:
         raise Refused(
-            f"the lab's topology does not say where {service} answers, and without that the call would go to AWS: "
+            f"the lab's topology has no endpoint for {service}; without one the call would go to AWS: "
             "write `aws: {endpoint_url: ...}` in the topology",
             code="lab-endpoint-missing",
         )
     if reach.target == "lab" and not is_loopback(str(url)):
         raise Refused(
-            f"the topology has target lab, but {service} would be called at {url}: a lab answers on this machine only; "
-            "write its address on 127.0.0.1, or target aws",
+            f"the topology has target lab, but {service} would be called at {url}: a lab runs on this machine "
+            "only; write its address on 127.0.0.1, or target aws",
             code="lab-endpoint-elsewhere",
         )
     return url

@@ -322,7 +322,7 @@ def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed
     where = next((state.name for state in reversed(times) if not state.left), times[-1].name if times else "no state")
     return ExecutionFailed(
         f"execution {execution.name} ended {execution.status} in state {where} after {execution.seconds} s: "
-        f"{_readable(execution.cause) or 'no cause given'}: look at the region's state before going on "
+        f"{_readable(execution.cause) or 'no cause given'}: check the state of the region before continuing "
         f"({execution.arn})"
     )
 

@@ -72,5 +72,5 @@ def _pending(coordination: "Coordination", run: str) -> "Approval":
     for one in state.approvals:
         if one.is_pending and one.until_ms >= state.now_ms:
             return one
-    why = f"no step of run {run} waits for an approval: `chaosdrill status {run}` shows what is known of it"
+    why = f"no step of run {run} waits for an approval: `chaosdrill status {run}` shows its state"
     raise Refused(why, code="approval-not-pending")

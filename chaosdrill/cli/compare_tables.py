@@ -228,6 +228,6 @@ def _what_is_claimed(found: "Groups") -> str:
     from chaosdrill.analysis.statistics import ALPHA
 
     return (
-        f"{found.looked_at} measurements were looked at. Where nothing differs, at most {ALPHA:.0%} of such "
-        "comparisons claim anything; a claim says that the groups differ, not why"
+        f"{found.looked_at} measurements were compared. Where nothing differs, at most {ALPHA:.0%} of such "
+        "comparisons report a difference. A reported difference says that the groups differ, not why"
     )

@@ -25,7 +25,7 @@ _BY_HAND = click.option(
 @click.argument("game_day", metavar="GAMEDAY")
 @occurrence_option
 @_BY_HAND
-@click.option("--name", default="", metavar="TEXT", help="Your name; it is shown as unverified.")
+@click.option("--name", default="", metavar="TEXT", help="Your name; shown as unverified.")
 @click.option("--sign", type=_KEY, metavar="KEY", help="Sign with this SSH key, or the public key of one in ssh-agent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: the approval, with statement and signature.")

@@ -102,7 +102,7 @@ def _planned(game_day: "GameDay", occurrence: str | None, store: "ItemStore") ->
         due_occurrence(game_day, now_ms) if occurrence == DUE else Occurrence(game_day.id, planned_ms_of(occurrence))
     )
     if planned is None:
-        why = "none was planned within the last two days: `chaosdrill gameday next` lists what is planned"
+        why = "none was planned within the last two days: `chaosdrill gameday next` lists the planned ones"
         raise Refused(f"no occurrence of {game_day.id} is due: {why}", code="occurrence-not-planned")
     while 0 < (rest_ms := planned.planned_ms - store.now_ms()) <= AHEAD_MS:
         time.sleep(rest_ms / 1000)

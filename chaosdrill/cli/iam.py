@@ -28,8 +28,8 @@ __all__ = ["configuration_of", "filled", "functions_of", "iam", "placeholders", 
     "kind",
     type=click.Choice(["drill", "rescue", "setup", "boundary"]),
     default="drill",
-    help="Which to print: of a drill, of a rescue, of whoever makes the roles, or the most that the roles may do.  "
-    "[default: drill]",
+    help="The policy to print: for a drill, for a rescue, for the administrator who creates the roles, or the "
+    "permissions boundary of the roles.  [default: drill]",
 )
 @click.option("--make-roles", is_flag=True, help="Make the roles that FIS takes on, as an administrator.")
 @click.option("--profile", help="For --make-roles: the administrator's AWS profile.  [default: the topology's]")

@@ -50,7 +50,9 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
         return
     chosen = list(dict.fromkeys(names or [DEFAULT]))
     if unknown := [name for name in chosen if name not in shipped]:
-        raise BadInput([f"--experiment {name}: there is none; there are: {', '.join(shipped)}" for name in unknown])
+        raise BadInput(
+            [f"--experiment {name}: no such experiment; choose from: {', '.join(shipped)}" for name in unknown]
+        )
     texts = {Path("experiments") / name: shipped[name] for name in chosen}
     _copy(directory, texts, _templates(chosen[0]))
     _say_what_next(directory, list(texts))
@@ -92,7 +94,7 @@ def _copy(directory: Path, experiments: Mapping[Path, str], templates: Mapping[P
         raise BadInput([*conflicts, "nothing was written"])
     for path, text in {**experiments, **templates}.items():
         if path in there:
-            click.echo(f"kept     {directory / path}: it is there already")
+            click.echo(f"kept     {directory / path}: it exists already")
         else:
             _write(directory / path, text)
 

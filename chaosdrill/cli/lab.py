@@ -43,7 +43,7 @@ def lab() -> None:
     "broken",
     multiple=True,
     metavar="NAME[:OPTION=VALUE]",
-    help="Break it on purpose before it is ready: see `chaosdrill lab break --list`. May be repeated.",
+    help="Break the lab on purpose before it is ready: see `chaosdrill lab break --list`. May be repeated.",
 )
 @click.option(
     "--lenient",

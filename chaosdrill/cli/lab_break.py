@@ -28,7 +28,7 @@ class Breaks(click.Group):
 
 
 @click.group("break", cls=Breaks, invoke_without_command=True)
-@click.option("--clear", is_flag=True, help="Mend everything that was broken, as far as that is possible.")
+@click.option("--clear", is_flag=True, help="Repair everything that was broken, as far as possible.")
 @click.option("--list", "show_all", is_flag=True, help="Show everything that can be broken.")
 @click.pass_context
 def break_lab(context: click.Context, clear: bool, show_all: bool) -> None:
@@ -44,7 +44,7 @@ def break_lab(context: click.Context, clear: bool, show_all: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         if clear or show_all:
-            raise click.UsageError("--clear mends, and a command breaks: give one of them")
+            raise click.UsageError("--clear repairs, a command breaks: give only one of them")
     elif show_all:
         _show_all()
     elif clear:
@@ -67,10 +67,10 @@ def _mend() -> None:
     mended = _ask("breaks.clear")
     for one in mended:
         left = f", but {one['not_mended']}" if one["not_mended"] else ""
-        click.echo(f"mended: {one['text']}{left}")
+        click.echo(f"repaired: {one['text']}{left}")
     removed = endpoint_page.ask_running("DELETE", FAULTS)["removed"]
     if removed:
-        click.echo(f"mended: {removed} fault(s) removed")
+        click.echo(f"repaired: {removed} fault(s) removed")
     if not mended and not removed:
         click.echo("nothing was broken")
 
@@ -173,5 +173,5 @@ def _described(fault: dict[str, Any]) -> str:
     where = f"{fault['operation'] or 'every operation'} in {fault['region'] or 'every region'}"
     late = f" ({fault['seconds']:g} s)" if fault["kind"] in ("timeout", "slow") else ""
     who = "everyone" if fault["everyone"] else "callers from outside the lab"
-    left = {None: "until it is mended", 0: "over"}.get(fault["calls"], f"the next {fault['calls']} call(s)")
+    left = {None: "until it is repaired", 0: "over"}.get(fault["calls"], f"the next {fault['calls']} call(s)")
     return f"{fault['service']}: {fault['kind']}{late} for {who}, {where}, {left}; met {fault['hits']} call(s) so far"

@@ -79,7 +79,7 @@ def live_run(coordination: "Coordination", topology: "Topology", named: str) -> 
     if named:
         return named  # the coordination's record of the run shows why it is not live
     why = f"no run holds the lease of {topology.path} in {coordination}"
-    raise Refused(f"{why}: `chaosdrill status` shows what is known of it", code="run-not-live")
+    raise Refused(f"{why}: `chaosdrill status` shows its state", code="run-not-live")
 
 
 def _ids(leases: "Sequence[Lease]") -> str:

@@ -25,7 +25,7 @@ def variables_of(context: click.Context, parameter: click.Parameter, given: tupl
         raise click.BadParameter(str(error)) from error
 
 
-NO_PREVIEW = "none: FIS was not asked: a preview needs the template, which --make-template makes, or the first drill"
+NO_PREVIEW = "none: a preview needs the FIS template, which --make-template or the first drill creates"
 NOTHING_MADE = "--make-template: nothing was made: no fault of FIS in it lacks its template"
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,7 +36,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--var", multiple=True, callback=variables_of, help="As for `chaos run`: name:type=value.")
 @click.option("--make-template", is_flag=True, help="Make the FIS templates that are missing, for their preview.")
 @click.option("--confirm", metavar="ACCOUNT", help="You have read it: type the account number.")
-@click.option("--export", type=click.Path(path_type=Path), help="Write AWS's answers, redacted, to a new file.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write AWS's responses, redacted, to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def rehearse(
     experiment: Path,
@@ -75,7 +75,7 @@ def rehearse(
     if make_template and not any(preview.made or preview.trouble for preview in seen.previews):
         click.echo(NOTHING_MADE, err=as_json)
     if export:
-        click.echo(f"AWS's answers, redacted: {export}", err=as_json)
+        click.echo(f"AWS's responses, redacted: {export}", err=as_json)
     if confirm is not None:
         _confirm(seen, experiment, confirm)
     sys.exit(1 if seen.in_the_way else 0)
@@ -88,7 +88,7 @@ def _confirm(seen: "Rehearsal", experiment: Path, account: str) -> None:
     from chaosdrill.errors import Refused
 
     if seen.in_the_way:
-        raise Refused("not confirmed: mend what is in the way first")
+        raise Refused("not confirmed: remove the obstacles first")
     if account != seen.account:
         raise Refused(f"not confirmed: {account} was typed, and the account is {seen.account}")
     coordination = None
@@ -121,7 +121,7 @@ def _show(seen: "Rehearsal") -> None:
     for planned in seen.steps:
         _show_step(console, planned)
     if seen.left_to:
-        console.print(f"  at the end: what is still owed is handed over to {seen.left_to}")
+        console.print(f"  at the end: undos that are still owed are handed over to {seen.left_to}")
     console.print()
     for preview in seen.previews:
         hit = ", ".join(preview.targets) or preview.trouble or NO_PREVIEW
@@ -143,7 +143,7 @@ def _show_step(console: "Console", planned: "RehearsedStep") -> None:
 
     step, effect = planned.step, planned.effect
     if step.kind == "probe":
-        console.print(f"  {step.phase}: {step.name}: only looks")
+        console.print(f"  {step.phase}: {step.name}: only reads")
         return
     console.print(
         f"  {step.phase}: [bold]{step.name}[/bold]: {planned.trouble or (effect.touches if effect else step.does)}"

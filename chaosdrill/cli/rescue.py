@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chaosdrill.rescue.situation import Situation
 
 PAID, LEFT, REFUSED = 0, 1, 2  # exit codes
-UNCONFIRMED = "a rescue changes the system: add --yes where nobody can be asked"
+UNCONFIRMED = "a rescue changes the system: add --yes where no person can confirm it"
 
 
 @click.command()
@@ -30,7 +30,7 @@ UNCONFIRMED = "a rescue changes the system: add --yes where nobody can be asked"
 @click.option(
     "--data-loss",
     type=click.Choice(["allowed"]),
-    help="A database without a writer may be promoted; what was not replicated is lost.",
+    help="A database without a writer may be promoted; commits that were not replicated are lost.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines; needs --yes or --when-stale.")
 def rescue(system: str, yes: bool, when_stale: bool, data_loss: str | None, as_json: bool) -> None:
@@ -55,7 +55,7 @@ def rescue(system: str, yes: bool, when_stale: bool, data_loss: str | None, as_j
     act on.
     """
     if as_json and not (yes or when_stale):
-        raise click.UsageError("--json needs --yes or --when-stale: nothing is asked then")
+        raise click.UsageError("--json needs --yes or --when-stale: it does not prompt")
     try:
         drilled, found = _read(system)
         report = _report(drilled, found, data_loss or "", yes, when_stale, as_json)

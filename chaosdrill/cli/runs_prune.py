@@ -27,7 +27,9 @@ Sizes = dict[str, int]
 )
 @click.option("--tagged", is_flag=True, help="Also runs that have tags.")
 @click.option("--yes", is_flag=True, help="Without being asked.")
-@click.option("--json", "as_json", is_flag=True, help="For machines: what was removed, what was spared and why.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON: the removed runs, and the kept ones with the reason."
+)
 def prune(keep: int | None, older_than: float | None, tagged: bool, yes: bool, as_json: bool, **filtered: Any) -> None:
     """Remove runs. What would be removed is shown first, with sizes, and is removed when you say so.
 
@@ -89,7 +91,7 @@ def _show(choice: "Choice", sizes: Sizes) -> None:
 
 def _confirmed(many: int, as_json: bool) -> bool:
     if as_json or not sys.stdin.isatty():
-        raise click.UsageError(f"{many} runs would be removed: say --yes where nobody can be asked")
+        raise click.UsageError(f"{many} runs would be removed: add --yes where no person can confirm it")
     return click.confirm(f"Remove {many} runs?", default=False)
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from chaosdrill.runs.archive.archives import VerifiedArchive
 
 PROTECTS = (
-    "this finds accidents and careless hands; whoever seals a history anew is found only by comparing the digest of an "
-    "exported manifest with the one that was written down elsewhere (--digest), or by its signature (--signer)"
+    "this finds accidental changes. A history that was sealed again is found only by the digest of an "
+    "exported manifest, recorded elsewhere (--digest), or by its signature (--signer)"
 )
 
 
@@ -106,7 +106,10 @@ def _show(checked: "VerifiedArchive", digest: str) -> None:
 
     verified = checked.verified
     word = "intact" if checked.intact else "NOT INTACT"
-    seen = f"{verified.events} events, {verified.files} files as the history tells, verdict {verified.stored or 'none'}"
+    seen = (
+        f"{verified.events} events, {verified.files} files as recorded in the history, verdict "
+        f"{verified.stored or 'none'}"
+    )
     click.echo(one_line(f"{verified.run or 'no run'}: {word} ({seen})"))
     for problem in checked.problems:
         click.echo(one_line(f"  {problem.in_words()}"))
@@ -116,6 +119,6 @@ def _show(checked: "VerifiedArchive", digest: str) -> None:
         known = "as it was written down" if digest else "compare it with the one that was written down: --digest"
         click.echo(f"  manifest's digest: {checked.digest} ({known})")
     if checked.signed:
-        known = f"by {checked.signer}" if checked.signer else "by nobody that was checked: --signer ALLOWED_SIGNERS"
+        known = f"by {checked.signer}" if checked.signer else "not checked: --signer ALLOWED_SIGNERS"
         click.echo(one_line(f"  signed: {known}"))
     click.echo(f"  {PROTECTS}")

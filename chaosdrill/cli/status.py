@@ -77,7 +77,7 @@ def _read(text: str) -> "SystemStatus":
         )
     found = found.of_run(named.run)
     if named.run and not (named.is_here or found.drills or found.owed or found.unreadable):
-        why = f"run {named.run!r} is not in {runs}, and no lease or owed undo of it is known: check its id"
+        why = f"run {named.run!r} is not in {runs}, and has no lease and no owed undo: check its id"
         raise BadInput([problem("run-missing", why)])
     return found
 

@@ -35,7 +35,9 @@ def stop(system: str, why: str) -> None:
     except CannotSee as error:
         click.echo(f"chaosdrill: {with_codes(error)}", err=True)
         sys.exit(2)
-    click.echo(one_line(f"run {run} is asked to stop, by {by}: its rollbacks begin with the next renewal of its lease"))
+    click.echo(
+        one_line(f"run {run} was requested to stop, by {by}: its rollbacks begin with the next renewal of its lease")
+    )
 
 
 def _request(system: str, why: str) -> tuple[str, str]:

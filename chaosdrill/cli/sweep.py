@@ -26,7 +26,7 @@ NOTHING, SOMETHING = 0, 1  # exit codes
 
 @click.command()
 @click.argument("system", metavar="[RUN|TOPOLOGY]", default="", shell_complete=complete_run)
-@click.option("--remove", is_flag=True, help="Remove what is left, after a confirmation.")
+@click.option("--remove", is_flag=True, help="Remove the leftovers, after a confirmation.")
 @click.option("--reused", is_flag=True, help="With --remove: also what the next drill would use again.")
 @click.option("--yes", is_flag=True, help="With --remove: without asking.")
 @click.option("--json", "as_json", is_flag=True, help="For machines; with --remove it needs --yes.")
@@ -48,7 +48,7 @@ def sweep(system: str, remove: bool, reused: bool, yes: bool, as_json: bool) -> 
     if (reused or yes) and not remove:
         raise click.UsageError("--reused and --yes go with --remove")
     if remove and as_json and not yes:
-        raise click.UsageError("--json with --remove needs --yes: nothing is asked then")
+        raise click.UsageError("--json with --remove needs --yes: it does not prompt")
     try:
         swept = _system(system)
         live = _live_here(swept)

@@ -148,7 +148,7 @@ def _tell(findings: "Mapping[str, TopologyFinding]", left: Sequence[str], recipe
 
 @topology.command()
 @click.argument("file", envvar="CHAOSDRILL_TOPOLOGY", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For machines: a list of what was read.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of the checks.")
 @click.option("--conformance", is_flag=True, help="Compare the account with what chaosdrill assumes of AWS instead.")
 @click.option("--on-host", is_flag=True, help="With --conformance: also run one harmless command on the client host.")
 @click.option(

@@ -82,10 +82,10 @@ class HeartbeatPage:
                 method, self.url + path, params=query, timeout=timeout_s, allow_redirects=False
             )
         except requests.RequestException as error:
-            text = f"the heartbeat did not answer {what}: {reason_of(error)}"
+            text = f"the heartbeat did not respond to {what}: {reason_of(error)}"
             raise CannotSee(text, code="heartbeat-unreachable") from error
         if answer.status_code != 200:
-            text = f"the heartbeat answered {what} with HTTP {answer.status_code}: {answer.text[:200]}"
+            text = f"the heartbeat responded to {what} with HTTP {answer.status_code}: {answer.text[:200]}"
             raise CannotSee(text, code="heartbeat-response-unexpected")
         said: Mapping[str, Any] = answer.json()
         return said

@@ -55,7 +55,8 @@ class HeartbeatProcess(ABC):
                 self._state_at_start,
                 lambda state: bool(state) and all(answers[0] for answers in state["outcomes"].values()),
                 within_s,
-                f"the first beats to {self.settings['url']} to be answered as the topology's `heartbeat:` says",
+                f"the first beats to {self.settings['url']} to get the responses that the topology's "
+                "`heartbeat:` describes",
                 self.poll_every_s,
                 code="heartbeat-not-answered",
                 describe=_outcomes,
@@ -133,7 +134,7 @@ class HeartbeatProcess(ABC):
                 self._collect_rest()
                 self._clean()
             except (*FAILURES, OSError) as error:
-                why = why or f"what was left of its records could not be fetched: {error}"
+                why = why or f"the rest of its records could not be fetched: {error}"
             finally:
                 self.kept.tell(why)
             return log

@@ -87,7 +87,7 @@ class LocalLocust:
         :raises DrillError: when Locust ends instead, or its page does not respond in time; it does not run then.
         """
         try:
-            what = f"Locust to answer at {self.url} (its log: {self.log})"
+            what = f"Locust to respond at {self.url} (its log: {self.log})"
             wait_for(self._answers, bool, within_s, what, code="locust-not-answering")
         except BaseException:  # also a signal: no caller knows this process yet
             self.kill()

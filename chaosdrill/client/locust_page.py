@@ -150,7 +150,7 @@ class LocustPageClient:
             self._log_in(login)
             response = self._request(method, self.url + path, **options)
             if _login_page(response) is not None:
-                raise self._refused("it asks for the login again")
+                raise self._refused("it requires the login again")
         if response.status_code == 403:
             text = f"{what}: HTTP 403: {response.text[:200].strip()}: it takes orders from the process that started it"
             raise PageGuarded(text, code="locust-page-guarded")
@@ -158,14 +158,14 @@ class LocustPageClient:
             raise MethodNotAllowed(f"{what}: HTTP 405", code="locust-response-unexpected")
         if response.status_code not in (200, 404):
             seen = f"HTTP {response.status_code}: {response.text[:200]}"
-            raise CannotSee(f"the load generator answered {what} with {seen}", code="locust-response-unexpected")
+            raise CannotSee(f"the load generator responded to {what} with {seen}", code="locust-response-unexpected")
         return response
 
     def _request(self, method: str, url: str, **options: Any) -> requests.Response:
         options.setdefault("timeout", self._timeout_s)
         if secret := self._secret():
             options["headers"] = {SECRET_HEADER: secret}
-        what = f"the load generator did not answer {method} {url}"
+        what = f"the load generator did not respond to {method} {url}"
         try:
             with self._session.request(method, url, allow_redirects=False, stream=True, **options) as response:
                 return _read(response, what)
@@ -188,7 +188,7 @@ class LocustPageClient:
         """Submit the form on the login page as a browser does."""
         with self._login.lock:
             if self._login.credentials is None:
-                text = f"the Locust at {self.url} asks for a login: {HOW_TO_LOG_IN}"
+                text = f"the Locust at {self.url} requires a login: {HOW_TO_LOG_IN}"
                 raise CannotSee(text, code="locust-login-required")
             shown = self._request("GET", self._own(login_page))
             form = _auth_args(shown.text).get("username_password_callback")

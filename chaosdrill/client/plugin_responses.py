@@ -322,7 +322,7 @@ def parsing_response() -> Iterator[None]:
         yield
     except KeyError as error:
         raise CannotSee(
-            f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "
+            f"the Locust that responds does not report {error}: it runs another version of chaosdrill's plugin; "
             "start it with the plugin of the chaosdrill that runs the drill",
             code="locust-plugin-version",
         ) from error

@@ -101,8 +101,8 @@ def parsed_lookup(output: str, resolver: LookupPlace = CLIENT) -> Resolution:
         return parsed_getent(answer)
     there = ", ".join(path.rsplit("/", 1)[-1] for path in answer.split()) or "nothing of the kind"
     raise CannotSee(
-        f"the client host has no dig, which is needed to ask {resolver.nameserver} (there is: {there}): install it "
-        "(dnf install bind-utils, apt-get install dnsutils), or look without `nameserver`",
+        f"the client host has no dig, which is needed to query {resolver.nameserver} (there is: {there}): install it "
+        "(dnf install bind-utils, apt-get install dnsutils), or leave out `nameserver`",
         code="dns-tool-missing",
     )
 
@@ -117,9 +117,9 @@ def parsed_dig(output: str) -> Resolution:
     found = _STATUS.findall(output)
     if not found:
         said = next((line.strip("; ") for line in output.splitlines() if line.strip("; ")), "it printed nothing")
-        raise CannotSee(f"dig on the client host got no answer: {said}", code="dns-unanswered")
+        raise CannotSee(f"dig on the client host got no response: {said}", code="dns-unanswered")
     if found[-1] not in ("NOERROR", "NXDOMAIN"):
-        text = f"dig on the client host was answered {found[-1]}: that tells no address and no absence of one"
+        text = f"dig on the client host got the response {found[-1]}, which proves neither an address nor its absence"
         raise CannotSee(text, code="dns-response-unexpected")
     rows = [line.split() for line in output.splitlines() if line.strip() and not line.startswith(";")]
     addresses = [row[4] for row in rows if len(row) >= 5 and row[3] == "A"]
@@ -134,7 +134,7 @@ def parsed_getent(output: str) -> Resolution:
     """
     addresses = [line.split()[0] for line in output.splitlines() if line.strip()]
     if not addresses:
-        text = "the client host resolved no address, and getent does not tell whether any server answered"
+        text = "the client host resolved no address, and getent does not report whether a server responded"
         raise CannotSee(text, code="dns-unanswered")
     return Resolution(_sorted(addresses), None)
 
@@ -186,7 +186,7 @@ def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
         else:
             found |= {address: region for address in strangers if address in own}
     if silent and any(address not in found for address in addresses):
-        text = f"whose {', '.join(addresses)} are cannot be told: {'; '.join(silent)}"
+        text = f"whose {', '.join(addresses)} are is unknown: {'; '.join(silent)}"
         raise CannotSee(text, code="address-region-unknown")
     return {address: found.get(address, UNKNOWN_REGION) for address in addresses}
 

@@ -75,7 +75,7 @@ def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | No
 def _of_place(seen_from: str) -> list[Problem]:
     if seen_from in PLACES:
         return []
-    text = f"seen_from: {seen_from!r} is no place to look from: write {', '.join(PLACES[:-1])} or {PLACES[-1]}"
+    text = f"seen_from: {seen_from!r} is no place to resolve names: write {', '.join(PLACES[:-1])} or {PLACES[-1]}"
     return [problem("argument-invalid", text)]
 
 

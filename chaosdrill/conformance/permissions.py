@@ -33,7 +33,7 @@ def assumptions(system: System, policy: str) -> Iterator[Assumption]:
         f"permissions of the role {role_documents.NAME}",
         "if it exists, it allows what FIS needs",
         partial(_of_role, system),
-        f"let an administrator run `{role.MAKES_IT}`, or allow what is denied",
+        f"let an administrator run `{role.MAKES_IT}`, or allow the denied actions",
     )
 
 

@@ -91,7 +91,7 @@ def problems_of_confirm(activity: Any, phase: str, resolve: Resolve) -> Iterator
         yield f'{value!r}: write a mapping, such as {{question: "Is the page on?", within_s: 900}}, or {{}}'
         return
     for name in (name for name in value if name not in _KEYS):
-        yield f"{name}: there is none of that name; there are {', '.join(_KEYS)}"
+        yield f"{name}: no step has that name; choose from: {', '.join(_KEYS)}"
     question, within_s = resolve(value.get("question", "")), resolve(value.get("within_s", WITHIN_S))
     if not isinstance(question, str):
         yield f"question: {question!r}: must be a text"
@@ -283,7 +283,7 @@ def _wait(within_s: float, terminal: Terminal | None, is_over: Callable[[], bool
 
 def _refuse_stopped(is_stopped: Callable[[], bool]) -> None:
     if is_stopped():
-        raise InterruptExecution("the drill was told to stop: no further step is begun")
+        raise InterruptExecution("the drill was requested to stop: no further step begins")
 
 
 def _first(coordination: Coordination, asked: Approval, here: ApprovalOutcome) -> ApprovalOutcome:
@@ -296,7 +296,7 @@ def _first(coordination: Coordination, asked: Approval, here: ApprovalOutcome) -
             asked.run, asked.number, "approved" if here.is_approved else "refused", by
         )
     except DrillError as error:
-        logger.warning(f"the answer to {asked.step} was not recorded where others read it: {error}")
+        logger.warning(f"the answer to {asked.step} could not be recorded in the coordination table: {error}")
         return here
     return here if stands.by == by else _of(stands)
 

@@ -52,7 +52,7 @@ def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> l
         what = f"control arguments: {raw!r}: must be a mapping, or remove the key: Chaos Toolkit calls no hook with it"
         return [problem("control-argument-invalid", what)]
     known = [field.name for field in fields(Arguments)]
-    unknown = "there is none of that name; there are"
+    unknown = "no argument has that name; choose from"
     problems: list[str] = [
         problem("control-argument-unknown", f"control argument {name}: {unknown} {', '.join(known)}")
         for name in raw

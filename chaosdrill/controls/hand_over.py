@@ -74,7 +74,7 @@ def problems_of_hand_over(hand_over: Any, expect: Any, end: Any, experiment: str
 
 def _of_values(hand_over: Mapping[str, Any]) -> Iterator[str]:
     for name in (name for name in hand_over if name not in KEYS):
-        yield f"{name}: there is none of that name; there are {', '.join(KEYS)}"
+        yield f"{name}: no experiment has that name; choose from: {', '.join(KEYS)}"
     to, within_days = hand_over.get("to"), hand_over.get("within_days")
     if not has_variable(to) and not (isinstance(to, str) and _NAME.fullmatch(to) and not to.endswith(_ENDINGS)):
         yield f"to: {to!r}: write the name of the experiment that leads back: its file's, without folder and ending"

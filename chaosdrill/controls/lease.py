@@ -139,7 +139,8 @@ def _with_notes(session: "Session", refusal: Refused, state: str) -> Refused:
 def _warn_without_table(system: System) -> None:
     if system.topology.coordination is None and system.topology.target == "aws":
         logger.warning(
-            f"The topology {system.topology.path} names no coordination table: a drill that is started on another "
-            "machine is not noticed, and nobody else can stop or rescue this one. `chaosdrill init --coordination` "
+            f"The topology {system.topology.path} names no coordination table: drills on other machines are not "
+            "detected, and this drill cannot be stopped or rescued from another machine. `chaosdrill init "
+            "--coordination` "
             "prints the table"
         )

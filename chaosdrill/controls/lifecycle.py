@@ -381,7 +381,9 @@ class Session:
             self._hurry()
             if phase == self.status.phase == "rollbacks" and not self.signals.gave_up and name not in OF_CONTROLS:
                 left = self._remaining()
-                logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them ({left})")
+                logger.warning(
+                    f"{name}: the rollbacks continue; press it again to leave without the rest of them ({left})"
+                )
 
     def _record_signal(self) -> tuple[str, str] | None:
         """Record the next received signal, and after SIGTERM how much time the process has left.
@@ -421,11 +423,11 @@ class Session:
     def stop_requested(self, request: StopRequest) -> None:
         """Stop at a person's request. The lease's renewal calls this once. The rollbacks are next."""
         if self.status.phase in ENDING:
-            logger.info(f"{request.by} asks the drill to stop: it is in its {self.status.phase} already")
+            logger.info(f"{request.by} requests the drill to stop: it is in its {self.status.phase} already")
             return
         facts = {"phase": self.status.phase, "by": request.by, "why": request.why or "no reason was given"}
         self.record.note_of_others("interrupted", signal="chaosdrill stop", **facts)
-        logger.error(f"{request.by} asks the drill to stop: {facts['why']}. What was done is undone")
+        logger.error(f"{request.by} requests the drill to stop: {facts['why']}. Its changes are undone")
         self._stop_method()
         self._hurry()
 
@@ -435,7 +437,7 @@ class Session:
         if self.status.phase in ENDING:
             logger.warning(f"The lease is in doubt: {why}")
         else:
-            logger.error(f"The drill ends here, and what was done is undone: {why}")
+            logger.error(f"The drill ends here, and its changes are undone: {why}")
             self._stop_method()
 
     def _note_signal(self, name: str) -> None:

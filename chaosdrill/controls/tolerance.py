@@ -123,7 +123,7 @@ def accepted(tolerance: Any) -> Kinds:
 
 def _problems_of_list(tolerance: Sequence[Any]) -> Iterator[str]:
     if not tolerance:
-        yield "can never be met: it is empty"
+        yield "can never be met: empty"
     if any(has_variable(one) for one in tolerance):
         yield "Chaos Toolkit does not resolve variables in a list: write the values"
     if len(tolerance) == 2:

@@ -164,7 +164,7 @@ class ItemCoordination:
         with contextlib.suppress(ConditionFailed):  # it was answered before, or never requested
             self._update(write, lambda: self._has(write.key, state=state, answered_by=by))
         if (item := self._item(write.key)) is None:
-            raise Refused(f"run {run} has not asked for an approval {number}", code="approval-not-pending")
+            raise Refused(f"run {run} has not requested the approval {number}", code="approval-not-pending")
         return items.approval_of(item)
 
     def put_note(self, kind: str, key: str, facts: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ class TableStore:
         response = self._call(lambda: self._client.transact_get_items(TransactItems=gets))
         found = [_item(one["Item"]) if one and one.get("Item") else None for one in response.get("Responses") or []]
         if len(found) != len(keys):
-            raise self._unreachable(f"it answered with {len(found)} items instead of {len(keys)}")
+            raise self._unreachable(f"it returned {len(found)} items instead of {len(keys)}")
         return found
 
     def partition(self, partition: str) -> list[Item]:
@@ -77,7 +77,7 @@ class TableStore:
             if not (last := response.get("LastEvaluatedKey")):
                 return found
             if last == query.get("ExclusiveStartKey"):
-                raise self._unreachable("it answers with the same page again and again")
+                raise self._unreachable("it returns the same page repeatedly")
             query["ExclusiveStartKey"] = last
 
     def update(self, write: ItemWrite) -> Item:

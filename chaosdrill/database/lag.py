@@ -28,7 +28,8 @@ def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
     cluster = aurora.global_cluster(system)
     if cluster.writer not in cluster.members:
         raise CannotSee(
-            f"the global cluster has no one writer ({cluster.writer}), so nobody lags behind it", code="writer-unknown"
+            f"the global cluster has no one writer ({cluster.writer}), so there is no lag behind it",
+            code="writer-unknown",
         )
     region = follower or next((one for one in cluster.members if one != cluster.writer), None)
     if region is None or region == cluster.writer:

@@ -82,17 +82,17 @@ def wait_for_writer(
             if given_up and cluster.status == aurora.AVAILABLE and cluster.writer == before.writer:
                 raise DrillError(
                     f"the global cluster {name} is available again and its writer still {cluster.writer}, not "
-                    f"{region}: the change of writer failed; look at the events of the cluster in RDS",
+                    f"{region}: the change of writer failed; read the events of the cluster in RDS",
                     code="writer-not-moved",
                 )
     if cluster.writer == region:
         raise TimedOut(
             f"{region} writes, but after {timeout_s:g} s the global cluster {name} is {cluster.status}, not available: "
-            "nothing else can be changed about it until it is; look with database_status",
+            "it accepts no other change until then; read database_status",
             code="database-not-available",
         )
     raise TimedOut(
         f"after {timeout_s:g} s the global cluster {name} is {cluster.status} and its writer {cluster.writer}, not "
-        f"{region}: it goes on by itself; look with database_status and writer_region",
+        f"{region}: it continues by itself; read database_status and writer_region",
         code="timed-out",
     )

@@ -14,8 +14,8 @@ from chaosdrill.errors import CannotSee
 LOCUST_PORT: Final = 8089
 LOOKUP_S: Final = 3.0
 PRIVATE: Final = (
-    "The domain is in a private zone, which resolves in its VPCs only: it is looked up on the client host. Where this "
-    "machine is in such a VPC, or asks a Resolver inbound endpoint, remove `seen_from`."
+    "The domain is in a private zone, which resolves in its VPCs only: it is resolved on the "
+    "client host. If this machine is in such a VPC, or uses a Resolver inbound endpoint, remove `seen_from`."
 )
 Known = Mapping[str, Any]  # values from the caller, by name; each becomes a candidate
 

@@ -129,7 +129,7 @@ def _endpoints(asked: DiscoveryScope, arc: Arc, chosen: Mapping[str, Any]) -> di
     if endpoints == []:
         return {"cluster_endpoints": ToFillIn("the ARC cluster has no endpoints yet", how)}
     if isinstance(endpoints, list) and len(endpoints) != ENDPOINTS:
-        few = Note(f"{len(endpoints)} endpoints were told, a cluster has {ENDPOINTS}")
+        few = Note(f"{len(endpoints)} endpoints were returned, a cluster has {ENDPOINTS}")
         return {"cluster_endpoints": endpoints, "note": few}
     return {"cluster_endpoints": endpoints}
 

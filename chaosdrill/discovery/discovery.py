@@ -27,15 +27,15 @@ _COMMENTS = {
     "aws": "The profile of the AWS config file that leads there; credentials never stand in this file.",
     "regions": "The region that serves at rest, and the one that stands by.",
     "domain": "The name that clients resolve.",
-    "dns": "How the domain is looked up, where this machine's own resolver does not know it.",
+    "dns": "How the domain is resolved if this machine's own resolver does not know it.",
     "load_balancers": "Each region's entry: its load balancer, and the range that its addresses lie in.",
     "stop_flag": "The item that closes the application: each region's table, the item's key, the attribute true/false.",
-    "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
+    "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill uses.",
     "database": "The Aurora global cluster, and its cluster in each region.",
     "main_table": "The DynamoDB global table that the application accepts writes into.",
     "coordination": "The DynamoDB table with the lease of this system and what drills owe it, in a third region.",
     "failover": "The state machines that move the application: their region, and how their names begin.",
-    "heartbeat": "What is sent beside the load, from which the recovery time and lost writes are measured.",
+    "heartbeat": "The requests beside the load that measure recovery time and lost writes.",
 }
 _NO_TABLE = (
     "coordination is left out: without it a drill that another machine starts is not noticed. Create the table in a "
@@ -98,7 +98,7 @@ def left_to_fill_in(findings: Mapping[str, TopologyFinding]) -> list[tuple[str, 
 def file_text(findings: Mapping[str, TopologyFinding]) -> str:
     """Return the text of the topology file; its header states how many values are left to fill in."""
     left = len(left_to_fill_in(findings))
-    todo = f"Left to fill in: {left}, look for TODO." if left else "Everything was found: read it through."
+    todo = f"Left to fill in: {left}, search for TODO." if left else "Everything was found: read it through."
     head = f"A topology for chaosdrill, written by `chaosdrill topology discover`.\n{todo}"
     return written(f"{head}\nThen see that every part can be read: chaosdrill topology check FILE", findings)
 

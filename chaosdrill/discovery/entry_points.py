@@ -91,7 +91,7 @@ def _balancer(
     if len(fitting) == 1:
         return fitting[0]
     candidates = tuple(Candidate({"arn": one.arn}, one.name) for one in fitting)
-    to_domain = "that the domain leads to" if led_to else "(no alias record of the domain tells which is its)"
+    to_domain = "that the domain leads to" if led_to else "(no alias record of the domain points to one)"
     number = f"{len(fitting)} application load balancers" if fitting else "no application load balancer"
     return ToFillIn(f"{number} of {region} {to_domain}", how, candidates)
 
@@ -100,7 +100,7 @@ def _with_ranges(asked: DiscoveryScope, chosen: Mapping[str, Balancer | ToFillIn
     ranges = {region: _range(asked, region, one) for region, one in chosen.items() if isinstance(one, Balancer)}
     nets = [ipaddress.IPv4Network(text) for text in ranges.values() if isinstance(text, str)]
     if len(nets) == len(chosen) and nets[0].overlaps(nets[1]):
-        overlap = Note(f"cidr is left out: {nets[0]} and {nets[1]} overlap, so the addresses are asked of DNS")
+        overlap = Note(f"cidr is left out: {nets[0]} and {nets[1]} overlap, so the addresses are read from DNS")
         ranges = dict.fromkeys(ranges, overlap)
     return {
         region: {"arn": one.arn, "cidr": ranges[region]} if isinstance(one, Balancer) else one
@@ -112,6 +112,6 @@ def _range(asked: DiscoveryScope, region: str, balancer: Balancer) -> str | Note
     try:
         answer = asked.account.ask("ec2", region, "describe_vpcs", VpcIds=[balancer.vpc])
     except CannotSee as error:
-        return Note(f"cidr is left out, the addresses are asked of DNS: {error}")
+        return Note(f"cidr is left out, the addresses are read from DNS: {error}")
     found = answer.get("Vpcs", [])
     return str(found[0]["CidrBlock"]) if found else Note(f"cidr is left out: there is no VPC {balancer.vpc}")

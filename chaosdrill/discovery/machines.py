@@ -48,7 +48,7 @@ def _chosen(names: list[str], key: str, region: str, how: str) -> object:
 def _region_unknown(asked: DiscoveryScope) -> ToFillIn:
     candidates = tuple(Candidate(region) for region in (asked.standby, asked.home))
     return ToFillIn(
-        "where the state machines are was not seen", "the standby region, if a drill is to be safe", candidates
+        "the region of the state machines was not found", "the standby region, if a drill is to be safe", candidates
     )
 
 

@@ -172,7 +172,8 @@ def ttl_s(
     told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(
-            f"the time to live of {answers.domain} is not told by {', '.join(untold)}: it has no address, or there is "
+            f"the time to live of {answers.domain} is not reported by {', '.join(untold)}: it has no address, "
+            "or there is "
             "no dig on the client host (dnf install bind-utils, apt-get install dnsutils)",
             code="dns-ttl-unknown",
         )

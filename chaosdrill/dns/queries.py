@@ -55,6 +55,6 @@ def asked(
     else:
         chosen = resolvers_of(seen_from, resolvers, nameserver)
     if not any(one.place == "client" for one in chosen):
-        host.refuse("the client host is not asked", "write `seen_from: client`")
+        host.refuse("the client host is not queried", "write `seen_from: client`")
     name = domain or system.topology.domain
     return ResolverResponses(name, resolve.resolve_all(system, name, list(dict.fromkeys(chosen))))

@@ -209,15 +209,15 @@ def _serve_at_writer(system: System, region: str, machine: str, execution: str) 
         serve_at(system, writer, f"execution {execution} succeeded, and {region} is not in service")
     except FAILURES as error:
         raise DrillError(
-            f"execution {execution} succeeded, and serving where the writer is failed: {error}: look at region_facts",
+            f"execution {execution} succeeded, and serving where the writer is failed: {error}: read region_facts",
             code="service-not-restored",
         ) from error
     if writer == region:
         observed = f"{region}, where the writer is, was not the one region that is open and routed to"
-        advice = "look which of the execution's states did not do what it is named after"
+        advice = "check which state of the execution had no effect"
     else:
         observed = f"the writer is still {writer}, so {region} could not write"
-        advice = "look at the events of the cluster in RDS"
+        advice = "read the events of the cluster in RDS"
     raise DrillError(
         f"execution {execution} succeeded, and {observed}: this rollback has routed the domain to {writer}, opened "
         f"{writer} by its stop flag and closed every other region; {advice}",

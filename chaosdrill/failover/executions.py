@@ -182,7 +182,7 @@ def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Executio
     :raises DrillError: when it is still missing after the time within which AWS shows it.
     """
     shown_s = time.monotonic()
-    with left_behind(f"execution {arn} was started and goes on by itself; look with last_execution and region_state"):
+    with left_behind(f"execution {arn} was started and continues by itself; read last_execution and region_state"):
         for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
             if execution is not None:
                 shown_s = time.monotonic()
@@ -190,7 +190,7 @@ def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Executio
                     return execution
             elif time.monotonic() - shown_s > stepfunctions.consistent_within_s(system):
                 raise DrillError(
-                    f"there is no execution {arn} any more: look at the state machine's executions", code="no-execution"
+                    f"there is no execution {arn} any more: check the state machine's executions", code="no-execution"
                 )
     return None
 

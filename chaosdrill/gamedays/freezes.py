@@ -125,14 +125,12 @@ def _events(text: str) -> tuple[_Event, ...]:
         components = [one for calendar in calendars for one in calendar.walk("VEVENT")]
         read = (len(calendars), len(components))
         if read != (_count("BEGIN:VCALENDAR", text), _count("BEGIN:VEVENT", text)) or not calendars:
-            raise UnreadableFreezes("it is no whole iCalendar file: a part of it has no end")
+            raise UnreadableFreezes("it is no complete iCalendar file: a component has no end")
         return tuple(map(_event, components))
     except UnreadableFreezes:
         raise
     except Exception as error:  # of a parser for files of others: each one means that the file is unreadable
-        raise UnreadableFreezes(
-            f"it is no iCalendar file that can be read ({type(error).__name__}: {error})"
-        ) from error
+        raise UnreadableFreezes(f"it is no readable iCalendar file ({type(error).__name__}: {error})") from error
 
 
 def _count(line: str, text: str) -> int:

@@ -74,7 +74,7 @@ def _check_probes(game_day: GameDay, directory: Path, environment: dict[str, str
     failed = [mapping(one) for one in sequence(before.get("probes")) if mapping(one).get("tolerance_met") is not True]
     if not failed:
         said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise CannotSee(f"the probes did not come to their end: {said[0]}", code="guard-unreadable")
+        raise CannotSee(f"the probes did not finish: {said[0]}", code="guard-unreadable")
     problems = [problem("guard-not-met", _in_words(one)) for one in failed]
     raise Refused("; ".join(problems), code="guard-not-met", problems=problems)
 
@@ -106,4 +106,4 @@ def _run(command: Sequence[str], environment: dict[str, str], what: str) -> "sub
     try:
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WITHIN_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotSee(f"{what} did not come to their end: {error}", code="guard-unreadable") from error
+        raise CannotSee(f"{what} did not finish: {error}", code="guard-unreadable") from error

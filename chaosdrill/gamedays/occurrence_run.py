@@ -70,7 +70,9 @@ def claim(calendar: Calendar, occurrence: Occurrence, store: ItemStore, by: str 
         return known.entry
     game_day = calendar.game_days[occurrence.game_day]
     if by == SCHEDULE and not is_planned(game_day, occurrence.planned_ms, found.snapshot, rules):
-        why = "no tick has read it in the calendar before its instant: `chaosdrill gameday next` lists what is planned"
+        why = (
+            "no tick read it in the calendar before its planned time: `chaosdrill gameday next` lists the planned ones"
+        )
         raise Refused(f"{occurrence.key} is not planned: {why}", code="occurrence-not-planned")
     if occurrence.planned_ms > found.snapshot.now_ms:
         raise Refused(f"{occurrence.key} has not come yet", code="occurrence-not-due")
@@ -159,7 +161,7 @@ class OccurrenceDrill:
         finally:
             self._renew()
         if self._signals:
-            why = "it was asked to end before its drill began"
+            why = "it was requested to end before its drill began"
             return replace(self._entry, outcome="refused", code="begin-interrupted", why=why)
         with open(self._directory / "chaos.out", "ab") as output:
             exit_code = self._watched(self._start(environment, output))

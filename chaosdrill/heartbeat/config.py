@@ -203,11 +203,13 @@ def _check_sense(check: Checker, config: Config) -> None:
     """Report values that have the right form but contradict each other."""
     if config.deadline_s > config.timeout_s:
         why = f"{config.timeout_s:g} is shorter than deadline_s ({config.deadline_s:g})"
-        check.add("timeout_s", why, "wait at least as long as an answer may take")
+        check.add("timeout_s", why, "wait at least as long as a response may take")
     if config.write is not None and not config.accounts:
         check.add("accounts", "are missing, and `write` needs some", "name accounts that exist for drills only")
     if config.settled is not None and not config.write_id:
-        check.add("write.id", "is missing, and `settled` needs it", "name the answer's field that identifies a write")
+        check.add(
+            "write.id", "is missing, and `settled` needs it", "name the field of the response that identifies a write"
+        )
     for operation in (*config.operations, *(one.operation for one in (config.settled, config.balance) if one)):
         for word in sorted(operation.words - {*_WORDS[operation.name]}):
             known = ", ".join(f"{{{one}}}" for one in _WORDS[operation.name])

@@ -60,11 +60,11 @@ def answer(message: bytes, asked: bytes) -> DnsAnswer:
 def _answer(message: bytes, asked: bytes) -> DnsAnswer:
     _, flags, questions, answers, _, _ = _HEADER.unpack_from(message)
     if not flags & _QR or message[:2] != asked[:2]:
-        raise BadMessage("it answers another question")
+        raise BadMessage("it is the response to another question")
     if questions != 1 and not flags & 0x000F:
         raise BadMessage("it repeats no question")
     if questions and message[12 : len(asked)].lower() != asked[12:].lower():
-        raise BadMessage("it answers another question")
+        raise BadMessage("it is the response to another question")
     addresses, ttls = _addresses(message, len(asked) if questions else 12, answers)
     rcode = flags & 0x000F
     trouble = RCODES.get(rcode, f"rcode-{rcode}") if rcode else ("" if addresses else "no-address")

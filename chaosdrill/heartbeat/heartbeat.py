@@ -148,7 +148,7 @@ class HeartbeatSender:
         if self._stopped is not None:
             raise NotNow(HTTPStatus.CONFLICT, "the heartbeat is stopped: read back before")
         if running := [one.label for one in self.read_backs.values() if one.state == RUNNING]:
-            raise NotNow(HTTPStatus.CONFLICT, f"the read-back {running[0]} goes on: wait until it is done")
+            raise NotNow(HTTPStatus.CONFLICT, f"the read-back {running[0]} is in progress: wait until it is done")
         config = self._config
         made = ReadBackWork(
             label,

@@ -91,7 +91,7 @@ class Checker:
         value = self._raw[name]
         try:
             if isinstance(value, bool) or not isinstance(value, int):
-                raise OSError("it is no number")
+                raise OSError("it is not a number")
             os.fstat(value)
         except (OSError, OverflowError) as error:
             self.add(name, f"is {value!r}, which is not open here ({error})", "hand on the descriptor, or write null")

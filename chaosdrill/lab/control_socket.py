@@ -47,7 +47,7 @@ class Connection:
                 self.socket.connect(address)
         except OSError as error:
             self.socket.close()
-            why = f"no lab answers at {path} ({error}): start one with `chaosdrill lab up`"
+            why = f"no lab responds at {path} ({error}): start one with `chaosdrill lab up`"
             raise LabError(why, code="lab-not-responding") from error
         self._lines = self.socket.makefile("rb")
 
@@ -61,9 +61,9 @@ class Connection:
             self.socket.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
             line = self._lines.readline(LINE_LIMIT)
         except OSError as error:
-            raise LabError(f"the lab did not answer {op!r}: {error}", code="lab-not-responding") from error
+            raise LabError(f"the lab did not respond to {op!r}: {error}", code="lab-not-responding") from error
         if not line:
-            why = f"the lab went away while asked for {op!r}: see its logs with `chaosdrill lab logs`"
+            why = f"the lab ended during {op!r}: see its logs with `chaosdrill lab logs`"
             raise LabError(why, code="lab-not-responding")
         answer = json.loads(line)
         if not answer["ok"]:

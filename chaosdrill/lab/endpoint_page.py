@@ -26,14 +26,14 @@ def ask(plan: LabPlan, method: str, path: str, body: Any = None, within_s: float
         response = endpoint.getresponse()
         answer = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise LabError(f"the lab's AWS endpoint does not answer: {error}: see `chaosdrill lab logs aws`") from error
+        raise LabError(f"the lab's AWS endpoint does not respond: {error}: see `chaosdrill lab logs aws`") from error
     finally:
         endpoint.close()
     if response.status == http.HTTPStatus.OK:
         return answer
     if problems := answer.get("problems"):
         raise BadInput(problems)
-    raise LabError(f"the lab's AWS endpoint answered {response.status} to {method} {path}: {answer}")
+    raise LabError(f"the lab's AWS endpoint responded {response.status} to {method} {path}: {answer}")
 
 
 def ask_running(method: str, path: str, body: Any = None) -> Any:

@@ -257,7 +257,7 @@ def _connect(home: Path, give_up: float) -> control_socket.Connection:
                 raise LabError(f"the lab ended while it started: {tail(home / 'logs' / 'supervisor.log')}") from error
             if time.monotonic() > give_up:
                 raise TimedOut(
-                    "a lab holds the lock but does not answer: end it with `chaosdrill lab down`, then try again"
+                    "a lab holds the lock but does not respond: end it with `chaosdrill lab down`, then try again"
                 ) from error
         time.sleep(0.02)
 
@@ -276,7 +276,7 @@ def _wait_for_page(connection: control_socket.Connection, port: int, within_s: f
                 raise LabError(trouble) from error
             if time.monotonic() > give_up:
                 log = tail(directory() / "logs" / "load.log", 1)
-                raise LabError(f"Locust's page on 127.0.0.1:{port} does not answer ({error}): {log}") from error
+                raise LabError(f"Locust's page on 127.0.0.1:{port} does not respond ({error}): {log}") from error
         finally:
             page.close()
         time.sleep(0.05)

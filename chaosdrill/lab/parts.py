@@ -187,7 +187,7 @@ async def _get(address: str, port: int, path: str, headers: Mapping[str, str] = 
     :raises LabError: when the response is not 200.
     """
     if not await network.answers(address, port):
-        raise LabError(f"{address}:{port} does not answer")
+        raise LabError(f"{address}:{port} does not respond")
     lines = [
         f"{name}: {value}" for name, value in {"Host": f"{address}:{port}", "Connection": "close", **headers}.items()
     ]

@@ -16,7 +16,9 @@ LENIENT: Mapping[str, str] = MappingProxyType(
         "metrics-listed-at-once": "ListMetrics shows a metric with its first value; on AWS up to 15 minutes later.",
         LENIENT_ISOLATION: "A region that is cut off replicates nothing; on AWS its storage goes on.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
-        "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
+        "region-header": (
+            "Each response of the application names its region in the header X-Region; the sample's responses do not."
+        ),
         "parallel-worker": "The worker settles four transactions at a time, at no cost; the sample's one by one.",
         LENIENT_PAUSE: "FIS pauses the replication of a global table at once; on AWS within five minutes.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",

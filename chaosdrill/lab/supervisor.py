@@ -215,9 +215,7 @@ class Supervisor:
     async def _lost(self) -> dict[str, str]:
         """Return why the lab cannot be drilled any more, without health checks, which take time."""
         why = self.parts["aws"].why_ended() if "aws" in self.parts else ""
-        return {
-            "why": why and f"the lab's AWS endpoint has died, and without it nothing can be looked at or undone: {why}"
-        }
+        return {"why": why and f"the lab's AWS endpoint has died; without it nothing can be read or undone: {why}"}
 
     async def _main_table_lag(self, seconds: float | None = None) -> dict[str, float]:
         if seconds is not None:
@@ -258,7 +256,7 @@ class Supervisor:
         """End a lab without a lease: its starter died before it could take one."""
         await asyncio.sleep(LEASE_GRACE_S)
         if not self._leases and not self.detached:
-            sys.stderr.write("nobody took a lease in time: the lab ends\n")
+            sys.stderr.write("no lease was taken in time: the lab ends\n")
             self._ended.set()
 
     async def _detach(self) -> dict[str, bool]:

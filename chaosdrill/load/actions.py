@@ -132,7 +132,7 @@ def change_load(
     load_control.refuse_shape(generator, state)
     if state.state not in ("running", "spawning"):
         raise Refused(
-            f"no load runs at {generator.url}, its state is {state.state!r}, so there is none to change: "
+            f"no load runs at {generator.url}, its state is {state.state!r}, so there is no load to change: "
             "start_load starts one",
             code="load-not-running",
         )

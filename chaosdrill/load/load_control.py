@@ -175,7 +175,7 @@ def wait_until_at_work(
         window = generator.window(since_s, generator.state().now_s)
         return window if start_check is None else start_check.check(window)
 
-    what = f"{users} users at {generator.url} to be at work and first requests to {host} to be answered"
+    what = f"{users} users at {generator.url} to start and first requests to {host} to get a response"
     try:
         return wait_for(
             poll,

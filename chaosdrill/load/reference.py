@@ -60,7 +60,7 @@ class AccountHolder(HttpUser):
             try:
                 answer: dict[str, Any] = response.json()
             except ValueError:
-                response.failure(f"the answer is not JSON: {response.text[:80]!r}")
+                response.failure(f"the response is not JSON: {response.text[:80]!r}")
                 return None
             return answer
 

@@ -122,7 +122,7 @@ def _service_role(system: System) -> str:
         return str(iam.get_role(RoleName=fis.SERVICE_ROLE)["Role"]["Arn"])
     except iam.exceptions.NoSuchEntityException:
         raise CannotSee(
-            f"it is not there, and a drill may not make it: let an administrator run `{role.MAKES_IT}`",
+            f"it does not exist, and a drill may not create it: have an administrator run `{role.MAKES_IT}`",
             code="role-missing",
         ) from None
 

@@ -117,7 +117,8 @@ def _in_force(
     if experiment.in_force:
         raise TimedOut(
             f"FIS experiment {experiment_id} runs, and after {timeout_s:g} s the client host has no netem rule: no "
-            f"packets are lost yet: give inject_packet_loss more `timeout_s`, or mend what its command printed{said}",
+            "packets are lost yet: give inject_packet_loss more `timeout_s`, or fix the error that its command "
+            f"printed{said}",
             code="fault-not-in-force",
         )
     raise TimedOut(

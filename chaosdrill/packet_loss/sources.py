@@ -31,7 +31,7 @@ def resolved(system: System, role: str) -> tuple[str, ...]:
         shown = ", ".join(f"{address} ({owner})" for address, owner in owners.items()) or "nothing"
         raise Refused(
             f"sources: {role} means {region}, and the client host resolves {domain} to {shown}: the fault was not "
-            "injected; look which region serves (probe region_state), or write the addresses",
+            "injected; check which region serves (probe region_state), or write the addresses",
             code="sources-not-in-region",
         )
     return found

@@ -76,7 +76,10 @@ def planned_program(system: System, given: Mapping[str, Any], what: str) -> Plan
         "Parameters": {"commands": [f"<{what}>"]},
         "Comment": "chaosdrill",
     }
-    note = "several: what is not there yet is brought over S3 or in parts, then it is started, called and collected"
+    note = (
+        "several: missing files are sent over S3 or in parts; then the program is started and called, and "
+        "its records are collected"
+    )
     return PlannedCall("ssm", "SendCommand", client.region, parameters, note)
 
 

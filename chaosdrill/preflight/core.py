@@ -143,7 +143,7 @@ def _lifetime(context: CheckContext) -> Reading:
         value = f"for {left_s / 60:.0f} min, renewed by themselves"
         if left_s >= needed_s:
             return Reading(value)
-        why = f"the rollbacks may take {needed_s / 60:.0f} min: they need whatever renews the credentials"
+        why = f"the rollbacks may take {needed_s / 60:.0f} min: the credentials must be renewed meanwhile"
         return Reading(value, "warning", why, code="credentials-expire")
     if held.token:
         why = f"temporary keys that do not say when they end; the rollbacks may take {needed_s / 60:.0f} min"

@@ -51,9 +51,7 @@ def _load(system: System, given: Mapping[str, Any]) -> StepEffect:
     called = f"Locust: {users} users call {host}"
     if system.topology.client.run == "ssm":
         brought = delivery.in_words(system, locust_zipapp())
-        called += (
-            f"; a program is brought to the client host {system.topology.client.instance_id}, unless it is there: "
-        )
+        called += f"; a program is sent to the client host {system.topology.client.instance_id}, unless it is there: "
         called += f"{brought}; it stays in the cache of its user"
     return StepEffect(called, "nothing, if the system bears the load")
 
@@ -107,7 +105,8 @@ def _isolation(system: System, given: Mapping[str, Any]) -> StepEffect:
     region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
     return StepEffect(
         f"FIS experiment {given.get('template', 'exp-region-isolation')}: the subnets of {region} are cut off",
-        f"nobody reaches application and databases there until it is healed, {duration_s} s at most; Aurora's storage "
+        f"no client reaches application and databases there until the fault is healed, {duration_s} s at most; "
+        "Aurora's storage "
         "and DynamoDB's global tables go on replicating",
         math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
     )
@@ -127,7 +126,7 @@ def _pause(system: System, given: Mapping[str, Any]) -> StepEffect:
 
 def _desired_count(system: System, given: Mapping[str, Any]) -> StepEffect:
     what = f"{given.get('service')} of cluster {given.get('cluster')} in {given.get('region', 'home')}"
-    return StepEffect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: nobody is served there")
+    return StepEffect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: no client is served there")
 
 
 def _rule(system: System, given: Mapping[str, Any]) -> StepEffect:

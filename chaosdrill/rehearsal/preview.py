@@ -126,7 +126,7 @@ def _preview(system: System, step: ExperimentActivity, make: bool) -> Preview:
         return _asked(system, seen, found, region) if found else seen
     except (DrillError, ClientError, BotoCoreError) as error:
         codes = error.codes if isinstance(error, DrillError) else ("aws-request-failed",)
-        return replace(seen, trouble=f"FIS could not be asked: {error}", codes=codes)
+        return replace(seen, trouble=f"FIS could not be called: {error}", codes=codes)
 
 
 def _packet_loss(system: System, asked: PacketLossRequest) -> _Wanted:

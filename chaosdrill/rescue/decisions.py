@@ -135,8 +135,8 @@ def _is_closed(facts: Facts, request: RescueRequest) -> bool:
 AGAIN = "then run the rescue again"
 LEFT = "Heals the drill's faults, stops its load and heartbeat, and changes nothing else."
 SERVES_AT_WRITER = (
-    "Switches the automatic failover off, closes the region that does not write, if it is open, leads the domain to "
-    "the region of the writer, opens that, and reads everything again."
+    "Switches the automatic failover off, closes the region that does not write, if it is open, "
+    "routes the domain to the region of the writer, opens that region, and reads everything again."
 )
 ROWS: tuple[Row, ...] = (
     Row(
@@ -199,7 +199,7 @@ ROWS: tuple[Row, ...] = (
         "The global cluster is available and has no writer: its primary cluster was removed or is lost.",
         LEFT,
         "Bring the primary cluster back, which loses nothing. Or run the rescue again with the data loss allowed: it "
-        "promotes the region that should serve, and what was not replicated there is lost.",
+        "promotes the region that should serve, and commits that were not replicated there are lost.",
     ),
     Row(
         "goal-serves",
@@ -257,9 +257,9 @@ ROWS: tuple[Row, ...] = (
         "no-writer-loss-allowed",
         "change",
         _may_promote,
-        "As `no-writer`, and the rescue was told that writes may be lost.",
+        "As `no-writer`, and the rescue is allowed to lose writes.",
         "Switches the automatic failover off, promotes the region that should serve, and reads everything again. "
-        "What was not replicated there is lost.",
+        "Commits that were not replicated there are lost.",
         f"The database was not promoted: read the events of the global cluster in RDS, {AGAIN}.",
         _promote,
         tries=1,

@@ -27,7 +27,7 @@ def step_text(step: RescueStep, topology: Topology) -> str:
         case "move":
             return f"move the application to {region} with the state machine"
         case "promote":
-            return f"promote the database in {region}: what was not replicated there is lost"
+            return f"promote the database in {region}: commits that were not replicated there are lost"
         case "stop":
             return f"{_OF_PARTS['stop']} {step.part}"
         case action:

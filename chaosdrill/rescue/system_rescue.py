@@ -107,7 +107,9 @@ class SystemRescue:
 
         def begin(plan: RescuePlan) -> None:
             if self.stopped.is_set():
-                raise DrillError("the rescue was asked to stop: what it has not paid stays owed", code="rescue-stopped")
+                raise DrillError(
+                    "the rescue was requested to stop: undos that it has not paid stay owed", code="rescue-stopped"
+                )
             place[:] = 0, len(plan.steps)
             self.progress.on_plan(one.run, plan)
             if plan.continues:

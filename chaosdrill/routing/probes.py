@@ -81,5 +81,5 @@ def cluster_endpoints_reachable(
     reachable = [region for region in told if region not in silent]
     record("cluster-endpoints", reachable=reachable, silent=silent)
     for region, why in silent.items():
-        logger.warning(f"  the cluster endpoint in {region} does not answer: {why}")
+        logger.warning(f"  the cluster endpoint in {region} does not respond: {why}")
     return len(reachable)

@@ -25,7 +25,7 @@ WHOLE, GOES_ON, DIED, UNREADABLE, FOREIGN = "whole", "goes on", "died", "unreada
 _OF_SOURCE = {
     DRILL: (WHOLE, ""),
     REBUILT: (REBUILT, "the drill died; its summary and journal were made afterwards, from what it left behind"),
-    IMPORTED: (IMPORTED, "a journal of plain Chaos Toolkit: it tells of no measurement, and of no region"),
+    IMPORTED: (IMPORTED, "a journal of plain Chaos Toolkit: it contains no measurements and no regions"),
 }
 
 
@@ -67,16 +67,16 @@ def described(directory: Path) -> dict[str, Any]:
 
 def _state(directory: Path, summary: Summary, events: Sequence[Any]) -> tuple[str, list[str]]:
     if summary.said:
-        state, note = _OF_SOURCE.get(summary.source, (UNREADABLE, "nobody knows who made its summary"))
+        state, note = _OF_SOURCE.get(summary.source, (UNREADABLE, "the origin of its summary is unknown"))
         return state, [note] if note else []
     if not summary.missing:
         return UNREADABLE, [f"its summary {summary.why_not}"]
     if not os.path.exists(directory / HISTORY):
-        return FOREIGN, [f"there is neither {HISTORY} nor {SUMMARY}: nothing says that it is a run"]
+        return FOREIGN, [f"there is neither {HISTORY} nor {SUMMARY}: not recognizable as a run"]
     if goes_on(directory):
         return GOES_ON, ["the drill still goes on, so there is no verdict yet"]
     if not events:
-        return FOREIGN, [f"{HISTORY} holds no events: nothing says that it is a run"]
+        return FOREIGN, [f"{HISTORY} holds no events: not recognizable as a run"]
     return DIED, ["the drill died before it wrote its summary: `chaosdrill runs judge` says what it proved"]
 
 

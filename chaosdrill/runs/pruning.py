@@ -72,9 +72,9 @@ def why_not(directory: Path) -> str:
     if directory.is_symlink():
         return "it is a symbolic link"
     if not directory.is_dir():
-        return "it is there no more"
+        return "it no longer exists"
     if not opened_of(directory) and not read_summary(directory).said:
-        return "nothing in it says that it is a run: remove it by hand"
+        return "not recognizable as a run: remove it by hand"
     if os.path.exists(directory / HISTORY):
         with left_behind(directory) as left:
             return "" if left else "its drill still goes on"

@@ -150,10 +150,10 @@ def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[st
         if name in told:
             yield from _differs(name, path, told[name])
         elif name not in NEVER_TOLD | excused and not name.endswith(PART):
-            yield Deviation(name, ADDED, "the history tells of no such file")
+            yield Deviation(name, ADDED, "not recorded in the history")
     for name, one in told.items():
         if one.must and one.sha256 is not None and name not in found.plain and name not in found.odd:
-            yield Deviation(name, MISSING, "the history tells of it, and it is not there")
+            yield Deviation(name, MISSING, "recorded in the history, but missing")
 
 
 def _differs(name: str, path: Path, told: Told) -> Iterator[Deviation]:
@@ -172,7 +172,7 @@ def _differs(name: str, path: Path, told: Told) -> Iterator[Deviation]:
 def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[str]:
     if excused:
         names = ", ".join(sorted(excused))
-        yield f"the history does not tell of {names}: nobody can say whether they are as they were written"
+        yield f"the history has no record of {names}: it is unknown whether they were altered"
     for name in found.plain:
         if name.endswith(PART) and name not in told:
             yield f"{name}: a write of it did not end (a full disk, or a kill): remove it"

@@ -81,6 +81,6 @@ def wait_until_running(system: System, service: Service, count: int, timeout_s: 
                 return
     raise TimedOut(
         f"after {timeout_s:g} s {now.running} tasks of ECS service {service.name} ({service.cluster}, "
-        f"{service.region}) run and {now.pending} are pending, {count} are wanted: look at the service's events",
+        f"{service.region}) run and {now.pending} are pending, {count} are wanted: check the service's events",
         code="tasks-not-running",
     )

@@ -163,7 +163,7 @@ def _endpoints_differ(value: dict[str, Any]) -> Iterator[TopologyProblem]:
 def _machines_differ(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     failover, failback = (str(value["failover"][name]) for name in ("failover_prefix", "failback_prefix"))
     if failover.startswith(failback) or failback.startswith(failover):
-        what = f"is {failback!r}, and failover_prefix is {failover!r}: no name tells them apart"
+        what = f"is {failback!r}, and failover_prefix is {failover!r}: no name distinguishes them"
         yield TopologyProblem(("failover", "failback_prefix"), what, "write more of one, or its ARN")
 
 
@@ -187,7 +187,7 @@ def problem_of_machine(named: str) -> tuple[str, str] | None:
 def _coordination_is_elsewhere(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     region = value.get("coordination", {}).get("region")
     if region in value["regions"].values():
-        fix = "name a third region, such as us-west-2: what is drilled must not take the leases with it"
+        fix = "name a third region, such as us-west-2: the drilled regions must not take the leases down with them"
         yield TopologyProblem(("coordination", "region"), f"{region} is a region of the system", fix)
 
 
@@ -203,7 +203,7 @@ def _lab_is_reached(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     if value["target"] == "lab" and not (aws.get("endpoint_url") or (aws.get("config_file") and aws.get("profile"))):
         yield TopologyProblem(
             ("aws",),
-            "does not say where the lab answers",
+            "has no address of the lab",
             "add `endpoint_url:`, or `config_file:` and `profile:`, so that no real account can be reached",
         )
 
@@ -213,7 +213,7 @@ def _lab_is_here(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     url = value.get("aws", {}).get("endpoint_url")
     if value["target"] == "lab" and url is not None and not is_loopback(url):
         fix = "write its address on 127.0.0.1, or `target: aws`"
-        yield TopologyProblem(("aws", "endpoint_url"), f"is {url!r}, but a lab answers on this machine only", fix)
+        yield TopologyProblem(("aws", "endpoint_url"), f"is {url!r}, but a lab runs on this machine only", fix)
 
 
 def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[TopologyProblem]:
@@ -230,12 +230,12 @@ def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[TopologyProblem]:
         fix = f"add {_ACCOUNTS}, which must exist for drills only, or remove `write:`"
         yield TopologyProblem(("heartbeat", "accounts"), "missing: nothing says which accounts may be written to", fix)
     if write is not None and "id" not in write:
-        fix = "add `id:` with the field of the answer that identifies the write, such as transactionId"
+        fix = "add `id:` with the field of the response that identifies the write, such as transactionId"
         yield TopologyProblem(("heartbeat", "write", "id"), "missing: no write could be found again", fix)
     for name in ("settled", "balance"):
         if name in heartbeat and write is None:
             yield TopologyProblem(
-                ("heartbeat", name), "is of no use without `write:`", f"add `write:`, or remove `{name}:`"
+                ("heartbeat", name), "has no effect without `write:`", f"add `write:`, or remove `{name}:`"
             )
 
 

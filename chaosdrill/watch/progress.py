@@ -136,7 +136,7 @@ class DrillProgress:
         self.state, self.ended_s = DIED, self.last_s
         since = f", {at_s - self.last_s:.0f} s ago" if self.last_s is not None else ""
         last = self.clock(self.last_s)
-        words = f"THE DRILL DIED: nobody writes its history any more; its last event was at {last}{since}"
+        words = f"THE DRILL DIED: its history has no writer any more; its last event was at {last}{since}"
         return self._changed(at_s, words, {"event": "died"})
 
     def _changed(self, at_s: float, words: str, facts: Mapping[str, Any]) -> ProgressEvent:

@@ -190,7 +190,7 @@ def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: di
     os.close(page)
     signal.signal(signal.SIGTERM, lambda *_: end_in_order(kept_one))
     if watch(kept_one, lease_s):
-        print(f"nobody has called for {lease_s:g} s: {NAME} ends", flush=True)  # noqa: T201 - goes to its log
+        print(f"no call for {lease_s:g} s: {NAME} ends", flush=True)  # noqa: T201 - goes to its log
         end_in_order(kept_one)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(kept_one.pid, signal.SIGKILL)  # processes that it has started

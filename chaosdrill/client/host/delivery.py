@@ -109,7 +109,7 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     path = str(PurePosixPath(python.directory, delivered_as(archive)))
     words = [python.executable, "-c", _LOOK, path, f"{path}.parts", archive.sha256]
     look = f"umask 077; exec {shlex.join(words)}"
-    said = run_on_client(system, look, called=f"that looks for {path}").stdout.split()
+    said = run_on_client(system, look, called=f"that searches for {path}").stdout.split()
     if said == ["there"]:
         return path
     if system.topology.client.s3 and len(archive.data) > INLINE_BYTES:
@@ -207,7 +207,7 @@ def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, 
     if not stand_in:
         return url, ""
     look = 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"'
-    known = run_on_client(system, look, called="that looks for AWS", reads="find-aws-endpoint")
+    known = run_on_client(system, look, called="that reads the endpoint of AWS", reads="find-aws-endpoint")
     there = urlsplit(known.stdout.strip() or stand_in)
     return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl(), urlsplit(url).netloc
 
@@ -227,8 +227,8 @@ def _inline(system: System, python: Python, archive: Archive, path: str, there: 
         )
     if len(parts) > 10:
         logger.warning(
-            f"{archive.name} ({size / 1e6:.1f} MB) goes to the client host as text of {len(parts)} SSM commands: that "
-            'takes minutes, once; with a bucket in the topology (`client: {s3: "BUCKET/PREFIX"}`) it is seconds'
+            f"{archive.name} ({size / 1e6:.1f} MB) is sent to the client host as text of {len(parts)} SSM commands: "
+            'this takes minutes, once; with a bucket in the topology (`client: {s3: "BUCKET/PREFIX"}`) it takes seconds'
         )
     scripts = [_written(path, name, data) for name, data in parts.items() if name not in there]
     *first, last = scripts or ["true"]

@@ -112,7 +112,7 @@ def _check(distribution: Distribution, listed: PackagePath, path: Path) -> None:
     digest = hashlib.new(listed.hash.mode, path.read_bytes()).digest()
     if base64.urlsafe_b64encode(digest).decode().rstrip("=") != listed.hash.value:
         raise DrillError(
-            f"{path} was altered since {distribution.name} was installed, so it is not brought to the client host: "
+            f"{path} was altered since {distribution.name} was installed, so it is not sent to the client host: "
             f"`pip install --force-reinstall {distribution.name}=={distribution.version}`",
             code="package-altered",
         )

@@ -157,7 +157,7 @@ def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH)
     :param enough: stop at the first of this version or a newer one; python3 is then tried first.
     """
     look = script(*names, enough=enough)
-    printed = run_on_client(system, look, called="that looks for Python", reads="find-python").stdout
+    printed = run_on_client(system, look, called="that searches for Python", reads="find-python").stdout
     return parsed(printed)
 
 
@@ -183,7 +183,7 @@ def parsed(printed: str) -> list[Python]:
                 raise CannotSee(text, code="client-response-unexpected")
         return [_python(one) for one in found]
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError) as error:
-        text = f"the client host tells of its Pythons in another way: {printed[:200]!r}"
+        text = f"the client host listed its Pythons in an unexpected format: {printed[:200]!r}"
         raise CannotSee(text, code="client-response-unexpected") from error
 
 

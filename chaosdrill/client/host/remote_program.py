@@ -94,7 +94,7 @@ class Program:
         """
         name, length, sha256 = str(answer["kept"]), answer.get("length"), answer.get("sha256")
         if not isinstance(length, int) or not 0 <= length <= MOST_ANSWERED or not _KEPT.fullmatch(name):
-            text = f"the client host tells of an answer that cannot be: {str(answer)[:200]}"
+            text = f"the client host described an impossible response: {str(answer)[:200]}"
             raise CannotSee(text, code="client-response-unexpected")
         if self._system.topology.client.s3:
             text = self._over_s3(name, length)
@@ -105,11 +105,12 @@ class Program:
             self._also("drop", name=name)
         if hashlib.sha256(text.encode()).hexdigest() != sha256:
             raise CannotSee(
-                f"an answer of the client host has another hash than SSM told: {length:,} characters were fetched as "
-                f"{len(text):,}: see who else may write to the bucket",
+                f"a response of the client host has another hash than SSM reported: {length:,} characters were "
+                "fetched as "
+                f"{len(text):,}: check who else can write to the bucket",
                 code="client-response-altered",
             )
-        return _decoded(text, "whose answer was fetched")
+        return _decoded(text, "whose response was fetched")
 
     def _also(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> None:
         """Run a helper command whose response is not fetched in parts: otherwise a host could cause endless fetches."""
@@ -128,7 +129,7 @@ class Program:
 
 
 def _called(command: str) -> str:
-    return f"that tells chaosdrill's program there to {command}"
+    return f"with which chaosdrill's program there is to {command}"
 
 
 def _decoded(text: str, what: str) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _decoded(text: str, what: str) -> dict[str, Any]:
         if not isinstance(answer, dict) or not unpacking.eof:
             raise ValueError("no JSON object, or not all of it")
     except (ValueError, RecursionError, zlib.error) as error:
-        said = f"the command {what} answered something else: {text[:200]!r}"
+        said = f"the command {what} got an unexpected response: {text[:200]!r}"
         raise CannotSee(said, code="client-response-unexpected") from error
     return answer
 
@@ -187,7 +188,7 @@ class OverSsm(BaseAdapter):
 def _why_silent(name: str, answer: dict[str, Any]) -> str:
     if "gone" in answer:
         return f"{name} on the client host has ended; its log ends with:\n{answer['gone']}"
-    return f"{name} on the client host did not answer: {answer.get('silent')}"
+    return f"{name} on the client host did not respond: {answer.get('silent')}"
 
 
 def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requests.Response:
@@ -226,7 +227,7 @@ def started(
     known = {"python": str(python), "executable": python.executable, "program": program.path, "token": token}
     history.record(_starting(app.name.partition(".")[0]), host=host, **known)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
-    with left_behind(f"{unknown}, and it ends by itself when nobody has called it for {lease_s:g} s"):
+    with left_behind(f"{unknown}, and it ends by itself when it was not called for {lease_s:g} s"):
         told = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s, "token": token}
         if hidden:
             told["secrets_file"] = delivery.deliver_secrets(system, python, hidden)
@@ -234,7 +235,7 @@ def started(
     if "in_use" in answer:
         raise Refused(
             f"{name} of {_whose(answer['in_use'])} runs on the client host {host}, called "
-            f"{answer['idle_s']} s ago: wait until that drill has ended; one that nobody has called for a minute is "
+            f"{answer['idle_s']} s ago: wait until that drill has ended; one that was not called for a minute is "
             f"replaced, and ends by itself after {answer['lease_s']:g} s",
             code="client-host-in-use",
         )
@@ -256,7 +257,7 @@ def known_on_host(system: System, directory: str, program: str, what: str) -> di
         known = there.ask("settle", START_WITHIN_S, token=start["token"])["state"] or {}
     else:
         look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
-        called = f"that looks for {what} of this run"
+        called = f"that searches for {what} of this run"
         said = run_on_client(system, look, called=called, reads="find-program").stdout.strip()
         known = json.loads(said) if said else {}
     return known if known.get("run") == history.run_id() else None
@@ -275,7 +276,7 @@ def _last_start(system: System, program: str) -> dict[str, Any] | None:
 
 
 def _whose(run: str) -> str:
-    return "somebody without a drill" if run == history.OUTSIDE else run
+    return "a user without a drill" if run == history.OUTSIDE else run
 
 
 def may_run_on(name: str, system: System, lease_s: float, again: str) -> str:
@@ -285,6 +286,6 @@ def may_run_on(name: str, system: System, lease_s: float, again: str) -> str:
     """
     host = system.topology.client.instance_id
     return (
-        f"{name} may run on on the client host {host}: {again} again ends it, and it ends by itself when nobody has "
+        f"{name} may still run on the client host {host}: {again} again ends it, and it ends by itself when it was not "
         f"called it for {lease_s:g} s"
     )

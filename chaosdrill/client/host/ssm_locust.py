@@ -57,7 +57,7 @@ class SsmLocust:
             the error says so.
         """
         try:
-            wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}", code="locust-not-answering")
+            wait_for(self._answers, bool, within_s, f"Locust to respond at {self.url}", code="locust-not-answering")
         except BaseException as error:
             with both_told(error):
                 log = self._ended()
@@ -168,13 +168,13 @@ class SsmLoadGenerator(LoadGenerator):
         answer, sent_ns, came_ns = self._ask("call", port=self.locust.port, timeout_s=CLOCK_WITHIN_S, **request)
         if answer.get("status") != 200:
             why = answer.get("gone") or answer.get("silent") or f"HTTP {answer.get('status')}"
-            text = f"the Locust on the client host did not tell its clock: {why}"
+            text = f"the Locust on the client host did not report its clock: {why}"
             raise CannotSee(text, code="locust-response-unexpected")
         try:
             told = json.loads(answer["body"])
             return clocks_of(reading(told["now_ns"], sent_ns, came_ns), told["workers"])
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-            text = f"the Locust on the client host told its clock as {str(answer.get('body'))[:200]!r}"
+            text = f"the Locust on the client host reported its clock as {str(answer.get('body'))[:200]!r}"
             raise CannotSee(text, code="locust-response-unexpected") from error
 
     def records(self) -> RequestFiles:
@@ -192,7 +192,7 @@ class SsmLoadGenerator(LoadGenerator):
         try:
             return self._program.timed(command, **given)
         except ERRORS as error:
-            raise CannotSee(f"the client host did not answer: {error}", code="client-host-silent") from error
+            raise CannotSee(f"the client host did not respond: {error}", code="client-host-silent") from error
 
 
 def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:

@@ -52,7 +52,7 @@ def difference_of(engine: Engine, game_day: GameDay, found: Agreement) -> Proble
     """Describe where an engine and the calendar differ; None where they agree."""
     zone, parts = game_day.schedule.zone, []
     if found.missing:
-        parts.append(f"would not start it at {_listed(found.missing, zone)}, where it is planned")
+        parts.append(f"does not start it at {_listed(found.missing, zone)}, where it is planned")
     if found.extra:
         parts.append(f"would start it at {_listed(found.extra, zone)}, where it is not planned")
     if not parts:

@@ -69,7 +69,7 @@ class RegionStopFlag:
         async with self._http.post(self._aws_url, data=body, headers=headers, timeout=timeout) as response:
             answer = await response.json(content_type=None)
             if response.status != 200:
-                raise ValueError(f"DynamoDB answered {response.status}: {answer}")
+                raise ValueError(f"DynamoDB responded {response.status}: {answer}")
         written = answer["Item"]["value"]["S"]
         if written not in ("true", "false"):
             raise ValueError(f"the flag's value is {written!r}, neither 'true' nor 'false'")

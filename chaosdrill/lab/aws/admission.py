@@ -55,7 +55,7 @@ class Admission:
             text = f"this is not {host!r} but the AWS endpoint of a lab: use http://127.0.0.1 and its port"
             return errors.answer(None, environ, "421 Misdirected Request", "HostNotAllowed", text)
         if is_foreign(environ, host):
-            text = "a web page of another origin sent this; the lab answers AWS clients only"
+            text = "a web page of another origin sent this; the lab serves AWS clients only"
             return errors.answer(None, environ, "403 Forbidden", "OriginNotAllowed", text)
         if is_page:
             given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")

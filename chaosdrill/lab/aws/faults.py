@@ -20,11 +20,11 @@ KINDS = {
     "server-error": "HTTP 500",
     "expired": "the credentials have expired",
     "denied": "the caller lacks the permission",
-    "timeout": "accepted, and never answered until --seconds have passed; then the connection closes",
+    "timeout": "accepted, with no response until --seconds have passed; then the connection closes",
     "reset": "the connection is reset (RST), nothing was done",
-    "lost-answer": "what was asked for is done, then the connection is reset: the caller cannot know",
+    "lost-answer": "the request is carried out, then the connection is reset: the caller cannot know",
     "slow": "answered --seconds late",
-    "ignored": "answered as if it had been done, and not done (DynamoDB only)",
+    "ignored": "acknowledged, but not carried out (DynamoDB only)",
 }
 LONGEST_S = 3600.0
 
@@ -169,10 +169,14 @@ def fault_of(given: Any, services: frozenset[str]) -> tuple[AwsFault | None, lis
     if kind not in KINDS:
         problems.append(f"kind {kind!r}: write one of {', '.join(KINDS)}")
     if kind == "ignored" and service != "dynamodb":
-        problems.append(f"kind 'ignored': only DynamoDB's answer to a write is empty, not that of {service or 'none'}")
+        problems.append(
+            f"kind 'ignored': only DynamoDB's response to a write is empty, not that of {service or 'none'}"
+        )
     calls, seconds = given.get("calls"), given.get("seconds", 30.0)
     if calls is not None and not (isinstance(calls, int) and not isinstance(calls, bool) and calls > 0):
-        problems.append(f"calls {calls!r}: write a whole number from 1, or leave it out: until it is removed")
+        problems.append(
+            f"calls {calls!r}: write a whole number from 1, or leave it out: then the fault lasts until it is removed"
+        )
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= LONGEST_S:
         problems.append(f"seconds {seconds!r}: write a number from 0 to {LONGEST_S:g}")
     if problems:

@@ -11,5 +11,5 @@ def replace(owner: Any, name: str, mended: Any) -> None:
     :raises LabError: when there is no such attribute, because moto is not the version for which the patch was written.
     """
     if not hasattr(owner, name):
-        raise LabError(f"moto has no {getattr(owner, '__name__', owner)}.{name} to mend: it is not the pinned version")
+        raise LabError(f"moto has no {getattr(owner, '__name__', owner)}.{name} to patch: it is not the pinned version")
     setattr(owner, name, mended)

@@ -124,7 +124,7 @@ class GlobalDatabase:
         try:
             await asyncio.shield(self._rejoining)
         except LabError as error:  # the region may have been isolated at that time
-            log.warning("%s; looking once more", error)
+            log.warning("%s; reading again", error)
             (old,) = (server for region, server in self._servers.items() if region != self._writer)
             await old.until_following(REPLICATION_TIMEOUT_S)
 

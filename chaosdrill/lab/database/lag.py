@@ -31,5 +31,5 @@ async def lag_s(primary: Server, standby: Server) -> float:
         age = "select extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::float8"
         behind = await session.fetchval(age)
     if behind is None:
-        raise LabError(f"{standby.name} has replayed no commit since its start, so nobody knows how far it is behind")
+        raise LabError(f"{standby.name} has replayed no commit since its start, so its lag is unknown")
     return max(spent, float(behind))

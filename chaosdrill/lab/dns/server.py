@@ -47,7 +47,7 @@ def reply_to(message: bytes, source: str, lookup: Lookup, limit: int | None) -> 
     try:
         why = _fill(reply, query, source, lookup)
     except Exception:  # the server's boundary: one invalid record set must not stop it
-        logger.exception("no answer to %s", query.questions)
+        logger.exception("no response to %s", query.questions)
         reply = query.reply(ra=0, aa=1)
         reply.header.rcode = RCODE.SERVFAIL
     if edns is not None:

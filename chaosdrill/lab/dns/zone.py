@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 CNAME_LIMIT = 8
-_PRIVATE = "{name} is in a private zone, which answers in its VPCs only: chaosdrill lab exec -- dig {name}"
+_PRIVATE = "{name} is in a private zone, which resolves in its VPCs only: chaosdrill lab exec -- dig {name}"
 
 
 @dataclass(frozen=True)

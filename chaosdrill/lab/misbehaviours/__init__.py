@@ -50,7 +50,7 @@ def options_of(name: str, given: Mapping[str, Any], problems: list[str]) -> dict
     """Return a break's options, with defaults for missing ones. Problems are added to ``problems``."""
     known = all_breaks()
     if name not in known:
-        problems.append(f"break {name!r}: there is none of that name; `chaosdrill lab break --list` shows them all")
+        problems.append(f"break {name!r}: unknown name; `chaosdrill lab break --list` shows all names")
         return {}
     options = {option.name: option for option in known[name].options}
     problems += [

@@ -27,7 +27,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
 
 BREAK = Break(
     "clock-off",
-    "load generator and heartbeat say what time it is; it is another time",
+    "load generator and heartbeat report a wrong time",
     "a sitecustomize.py on the client host's PYTHONPATH shifts time.time and time.time_ns",
     begin,
     (Option("seconds", 5.0, "How much the clock is ahead."),),

@@ -32,7 +32,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
 
 BREAK = Break(
     "dns-ttl-ignored",
-    "DNS moves; the client's resolver goes on with what it knew, whatever the TTL",
+    "DNS changes; the client's resolver keeps the old answer beyond its TTL",
     "a caching resolver on the client host, in its resolv.conf and Locust's settings",
     begin,
     (Option("seconds", 3600.0, "How long it keeps an answer."),),

@@ -43,7 +43,7 @@ async def _hold_database(lab: Lab) -> Callable[[], None]:
     server = lab.database.server(await lab.database.writer() or lab.serving)
     sender = await server.ask("select pid from pg_stat_replication where state = 'streaming'")
     if sender is None:
-        raise LabError(f"nobody follows {server.name} now: there is nothing to hold back")
+        raise LabError(f"no standby follows {server.name} now: there is nothing to hold back")
     os.kill(sender, signal.SIGSTOP)
 
     def release() -> None:

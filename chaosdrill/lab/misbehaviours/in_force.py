@@ -56,7 +56,7 @@ class InForce:
         """
         async with self._changing:
             if any(one.name == name and one.options == options and one.in_force() for one in self._entries):
-                raise LabError(f"{name} is in force already: mend it first with `chaosdrill lab break --clear`")
+                raise LabError(f"{name} is in force already: repair it first with `chaosdrill lab break --clear`")
             since_ns = time.time_ns()
             begun = await all_breaks()[name].begin(self._lab, **options)
             until_ns = None if begun.lasts_s is None else since_ns + round(begun.lasts_s * 1e9)
@@ -74,7 +74,7 @@ class InForce:
                 try:
                     entry.not_mended = await entry.begun.mend()
                 except (LabError, OSError) as error:
-                    entry.not_mended = f"it could not be mended: {error}"
+                    entry.not_mended = f"it could not be repaired: {error}"
                 entry.until_ns = min(time.time_ns(), entry.until_ns or 2**63)
                 mended.append(entry.described())
         return mended

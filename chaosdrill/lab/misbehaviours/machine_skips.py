@@ -8,9 +8,9 @@ from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
 
 STEPS = {
     "StopSource": "the application stays open in the region that is left",
-    "WaitForParameterPropagation": "nobody waits until the application believes its stop flag",
+    "WaitForParameterPropagation": "no wait until the application has read its stop flag",
     "SwitchRoute53Arc": "the routing controls stay as they are",
-    "SwitchOver": "the writer of the database stays where it is",
+    "SwitchOver": "the writer of the database does not move",
     "StartDestination": "the application stays closed in the region that is entered",
 }
 

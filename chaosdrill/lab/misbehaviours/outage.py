@@ -22,7 +22,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
 
     async def mend() -> str:
         await lab.client.heal(NAME)
-        return "" if time.time_ns() > end_ns else "it ended earlier than it had said"
+        return "" if time.time_ns() > end_ns else "it ended earlier than planned"
 
     said = (
         f"from {begin_ns} (± {unsure_ns / 1e6:.2f} ms) to {end_ns} (at most {TICK_NS / 1e6:g} ms later) ns since the "

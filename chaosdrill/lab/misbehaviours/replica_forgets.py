@@ -28,7 +28,7 @@ async def begin(lab: Lab) -> Begun:
 
 BREAK = Break(
     "replica-forgets",
-    "accepted writes are answered with 200; every eighth never reaches the standby's main table",
+    "accepted writes get a 200 response; every eighth never reaches the standby's main table",
     "SQL: a replica trigger on the standby's main table drops the row",
     begin,
 )

@@ -45,7 +45,7 @@ async def _update(lab: Lab, check: str, disabled: bool, inverted: bool) -> None:
 
 BREAK = Break(
     "routing-without-dns",
-    "ARC acknowledges a switch of the routing controls and shows it; DNS answers as before",
+    "ARC acknowledges and shows a switch of the routing controls; DNS does not change",
     "Route 53's UpdateHealthCheck: the records' health checks are disabled",
     begin,
 )

@@ -52,6 +52,6 @@ async def _flip_back(lab: Lab, region: str) -> None:
 BREAK = Break(
     "writer-flips-back",
     f"the switchover succeeds; {AFTER_REFERENCE_S:g} s (scaled) later the writer is the old one again",
-    "RDS's SwitchoverGlobalCluster, called once more",
+    "RDS's SwitchoverGlobalCluster, called again",
     begin,
 )

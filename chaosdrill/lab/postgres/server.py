@@ -196,7 +196,7 @@ class Server:
             finally:
                 connection.terminate()
         except TROUBLE as error:
-            why = f"{self.name} did not do what it was asked: {describe(error)}"
+            why = f"{self.name} did not carry out its command: {describe(error)}"
             raise LabError(why, code="lab-query-failed") from error
 
     async def ask(self, query: str, *arguments: Any, timeout_s: float = 1.0) -> Any:

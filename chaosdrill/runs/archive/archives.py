@@ -110,9 +110,9 @@ def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path |
         problems.append(Deviation(run, ALTERED, f"its history is of the run {verified.run}"))
     if not (directory / MANIFEST).is_file():
         if digest:
-            problems.append(Deviation(MANIFEST, MISSING, "there is none, so that no digest can be compared"))
+            problems.append(Deviation(MANIFEST, MISSING, "missing, so no digest can be compared"))
         if signers is not None:
-            problems.append(Deviation(MANIFEST, MISSING, "there is none, so that nothing is signed"))
+            problems.append(Deviation(MANIFEST, MISSING, "missing, so nothing is signed"))
         return VerifiedArchive(verified, tuple(problems), "")
     found, of_manifest = _of_manifest(directory, run, verified)
     if differs := problem_of_digest(of_manifest, digest) if digest else None:
@@ -178,7 +178,9 @@ def _known_already(new: Path, kept: Path) -> str:
     """Return the problem with a run in the store already; tags and report do not count."""
     differ = sorted({name for name, _ in _files(new).items() ^ _files(kept).items()})
     if not differ:
-        return problem("run-in-store", f"the run {kept.name} is in the store already, just as it is in the archive")
+        return problem(
+            "run-in-store", f"the run {kept.name} is in the store already, identical to the one in the archive"
+        )
     names = ", ".join(map(shown, differ[:5]))
     why = f"the run {kept.name} is in the store already, with other content ({names}): move it away"
     return problem("run-in-store-differs", why)

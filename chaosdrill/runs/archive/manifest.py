@@ -157,11 +157,11 @@ def problems_of_manifest(
         said, listed, links = _read(data)
         as_written = written({name: value for name, value in said.items() if name != SELF})[0] == data
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        return [Deviation(MANIFEST, ALTERED, f"it is no manifest: {type(error).__name__}: {error}")], {}
+        return [Deviation(MANIFEST, ALTERED, f"not a manifest: {type(error).__name__}: {error}")], {}
     history = mapping(said.get("history"))
     problems = [*_differences(listed, files)]
     if not as_written:
-        problems.append(Deviation(MANIFEST, ALTERED, "it is not as it was written"))
+        problems.append(Deviation(MANIFEST, ALTERED, "it was altered since it was written"))
     if links != chained(listed, str(history.get("last_seal"))) or (links and links[-1] != said.get("chain")):
         problems.append(Deviation(MANIFEST, ALTERED, "its chain of hashes is broken"))
     if (history.get("events"), history.get("last_seal")) != (verified.events, verified.last_seal):
@@ -169,9 +169,7 @@ def problems_of_manifest(
         seen = f"{verified.events} up to {verified.last_seal or 'none'}"
         problems.append(Deviation("history.jsonl", ALTERED, f"the manifest tells of {told}, there are {seen}"))
     if sums_of != sums(listed).encode():
-        problems.append(
-            Deviation(SUMS, ALTERED if sums_of is not None else MISSING, "it is not what the manifest lists")
-        )
+        problems.append(Deviation(SUMS, ALTERED if sums_of is not None else MISSING, "it differs from the manifest"))
     return problems, said
 
 
@@ -189,9 +187,7 @@ def _read(data: bytes) -> tuple[Mapping[str, Any], list[ManifestEntry], list[str
 
 def _differences(listed: Sequence[ManifestEntry], files: Sequence[ManifestEntry]) -> list[Deviation]:
     there, told = {one.file: one for one in files}, {one.file: one for one in listed}
-    problems = [
-        Deviation(name, MISSING, "the manifest lists it, and it is not there") for name in told if name not in there
-    ]
+    problems = [Deviation(name, MISSING, "listed in the manifest, but missing") for name in told if name not in there]
     for name, one in there.items():
         if name not in told:
             problems.append(Deviation(name, ADDED, "the manifest does not list it"))

@@ -76,7 +76,7 @@ def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> 
         common = ["-f", str(allowed.absolute()), "-s", str(path)]
         found = _run(["-Y", "find-principals", *common])
         if found.returncode:
-            why = f"it is of no signer in {allowed} whose key is valid now: {_said(found)}"
+            why = f"the signature is of no signer in {allowed} whose key is valid now: {_said(found)}"
             return SignatureResult(problem=Deviation(SIGNATURE, DIFFERS, why))
         names = found.stdout.decode(errors="replace").split()
         tries = [(name, _run(["-Y", "verify", *common, "-I", name, "-n", NAMESPACE], manifest)) for name in names[:20]]

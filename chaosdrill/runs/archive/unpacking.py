@@ -73,7 +73,7 @@ def _problem_of_table(path: Path) -> Problem | None:
         tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < 22:
-        why = "it is no zip, or its end is missing: `chaosdrill runs export` makes archives that can be imported"
+        why = "not a zip file, or its end is missing: `chaosdrill runs export` makes archives that can be imported"
         return problem("archive-unreadable", why)
     entries, size = struct.unpack_from("<HL", tail, place + 10)
     if entries > FILES_AT_MOST or size > DIRECTORY_AT_MOST or tail[place - 20 : place - 16] == b"PK\x06\x07":
@@ -187,8 +187,8 @@ def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, 
         while chunk := source.read(CHUNK):
             size += len(chunk)
             if size > min(most, entry.file_size):
-                raise ValueError(f"it has more bytes than the {entry.file_size:,} that it tells of")
+                raise ValueError(f"it has more bytes than the {entry.file_size:,} that it announces")
             file.write(chunk)
     if size != entry.file_size:
-        raise ValueError(f"it has {size:,} bytes, not the {entry.file_size:,} that it tells of")
+        raise ValueError(f"it has {size:,} bytes, not the {entry.file_size:,} that it announces")
     return size

@@ -31,7 +31,7 @@ def problems_of(journal: Any) -> list[str]:
         return ["it holds no JSON object: Chaos Toolkit's journal is one"]
     if OURS in journal:
         run = text(mapping(journal[OURS]).get("run_id"))
-        return [f"it is the journal of chaosdrill's run {run or '?'}: import that run, which holds far more"]
+        return [f"this is the journal of chaosdrill's run {run or '?'}: import that run, which contains more"]
     kinds = {"experiment": Mapping, "steady_states": Mapping, "run": list, "rollbacks": list}
     problems = [
         f"it has no {name}, or that is something else than Chaos Toolkit writes"

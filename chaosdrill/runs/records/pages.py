@@ -37,7 +37,7 @@ def _pages(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
         fields = header.read()
         unpacked, packed = fields.get(_UNPACKED_SIZE, -1), fields.get(_PACKED_SIZE, -1)
         if unpacked < 0 or packed < 0:
-            raise ValueError("a page does not say how large it is")
+            raise ValueError("a page has no size")
         yield unpacked, packed
         at += header.at + packed
     raise ValueError(f"it has more than {MOST_PAGES:,} pages in one column")

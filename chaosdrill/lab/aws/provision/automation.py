@@ -112,7 +112,7 @@ def _alarm(plan: LabPlan, region: str) -> None:
         period=60,
         threshold=100.0,
         statistic="Average",
-        description=f"{plan.domain} does not answer, seen from {region}",
+        description=f"{plan.domain} does not respond to requests from {region}",
         dimensions=[{"Name": "CanaryName", "Value": canary_of(region)}],
         alarm_actions=[],
     )
