@@ -134,7 +134,7 @@ def pay_accepted_undos(session: "Session") -> None:
     for run in sorted({run for run, _ in accepted}):
         try:
             owed = [one for one in coordination.read_run(run).owed if (run, one.number) in accepted]
-            for one in owed:
+            for one in sorted(owed, key=lambda one: one.number, reverse=True):  # as `PublishedUndos.pay`
                 if _is_reversed(system, one, session.record.events):
                     coordination.pay(run, one.number, _run())
                     facts = {"undo": one.undo.undo, "part": one.undo.part, "step": one.undo.step}

@@ -85,17 +85,23 @@ class PublishedUndos:
             self._recorded.add(number)
 
     def pay(self) -> None:
-        """Publish the payment of each undo that is no longer owed. One that fails is tried again the next time."""
+        """Publish the payment of each undo that is no longer owed, the newest first; after one that failed, the others
+        wait for the next time.
+
+        If the drill dies in between, the older ones are still owed. Each of them leads back to the state before its
+        change. A newer one alone would lead to the state that an older change made.
+        """
         with self._lock:
             owed = {undo.number for undo in owed_undos(self._history.events())}
-            for undo in [one for number, one in self._unpaid.items() if number not in owed]:
+            for number in sorted(self._unpaid.keys() - owed, reverse=True):
+                undo = self._unpaid[number]
                 try:
                     self._publisher.pay(undo)
                 except Exception as error:  # noqa: BLE001 - no error changes that the change is reversed
                     logger.warning(f"the payment of {undo.undo} (step {undo.step}) was not published: {error}")
                     self._history.remember(PAYMENT_FAILED, step=undo.step, number=undo.number, why=str(error))
-                else:
-                    del self._unpaid[undo.number]
+                    return
+                del self._unpaid[number]
 
     def _publish(self, number: int, failure: type[DrillError]) -> None:
         undo = next((one for one in owed_undos(self._history.events()) if one.number == number), None)

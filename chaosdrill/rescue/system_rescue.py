@@ -145,7 +145,8 @@ class SystemRescue:
         return facts_of(parts, read_facts(self.system, parts, one.run, one.owed))
 
     def _pay(self, run: str, paid: Sequence[OwedUndo], own: dict[int, int]) -> None:
-        for undo in paid:
+        # the newest first: if the rescue dies in between, what is still owed leads back to the state before the drill
+        for undo in sorted(paid, key=lambda one: one.number, reverse=True):
             is_own = undo.number in own
             number = own[undo.number] if is_own else undo.number
             self.coordination.pay(self.lease.run if is_own else run, number, self.lease.run)

@@ -27,12 +27,13 @@ Activity = dict[str, Any]
 
 
 class Table:
-    """Where undos are published. ``broken``: it cannot be reached."""
+    """Where undos are published. ``broken``: it cannot be reached. ``broken_payments``: payments that fail."""
 
     def __init__(self) -> None:
         self.owed: dict[int, OwedUndo] = {}
         self.paid: list[int] = []
         self.broken = False
+        self.broken_payments: set[int] = set()
 
     def owe(self, undo: OwedUndo) -> None:
         self._reach()
@@ -40,6 +41,8 @@ class Table:
 
     def pay(self, undo: OwedUndo) -> None:
         self._reach()
+        if undo.number in self.broken_payments:
+            raise CannotSee("the payment failed")
         self.paid.append(undo.number)
 
     def _reach(self) -> None:
@@ -54,6 +57,9 @@ def flag(name: str, **arguments: Any) -> Activity:
 
 CLOSE = flag("close", region="home", value=True)
 CUT = {**flag("cut", region="standby", value=True), "background": True}
+OF_RULES = {"type": "python", "module": "chaosdrill.automatic_failover.actions", "arguments": {"rule": "r"}}
+ENABLE = {"name": "enable", "type": "action", "provider": {**OF_RULES, "func": "enable_automatic_failover"}}
+DISABLE = {"name": "disable", "type": "action", "provider": {**OF_RULES, "func": "disable_automatic_failover"}}
 OPEN = flag("open", region="home", value=False, undo_of="close")
 
 
@@ -61,7 +67,7 @@ OPEN = flag("open", region="home", value=False, undo_of="close")
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A drill in its method."""
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    made = Session(experiment([CLOSE], [OPEN]), {}, None)
+    made = Session(experiment([CLOSE, ENABLE, DISABLE], [OPEN]), {}, None)
     _open_run_directory(made, ON_LAB, SOURCE)
     made.opened = True
     made.enter("method")
@@ -213,6 +219,28 @@ def test_background_steps_publish_their_own_undos(table: Table, session: Session
     beside.join()
     by_step = {one.step: one.before["arguments"]["value"] for one in table.owed.values()}
     assert by_step == {"close": False, "cut": True}
+
+
+def switched(undo: str) -> dict[str, Any]:
+    history.record("undo", undo=undo, arguments={"rule": "r", "region": "ap-northeast-3"})
+    return done()
+
+
+def test_two_changes_that_cancel_each_other_are_paid_newest_first(table: Table) -> None:
+    """A drill that dies in between still owes the older one, which leads back to the state before the drill."""
+    run(ENABLE, lambda: switched("disable_automatic_failover"))
+    run(DISABLE, lambda: switched("enable_automatic_failover"))
+    assert table.paid == [2, 1]
+
+
+def test_where_a_payment_fails_no_older_one_is_paid(table: Table) -> None:
+    table.broken_payments = {2}
+    run(ENABLE, lambda: switched("disable_automatic_failover"))
+    run(DISABLE, lambda: switched("enable_automatic_failover"))
+    assert table.paid == []
+    table.broken_payments = set()
+    the_drill().undos.pay()
+    assert table.paid == [2, 1]
 
 
 def test_what_is_owed_already_is_published_when_a_publisher_comes(session: Session) -> None:
