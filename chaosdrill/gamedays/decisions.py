@@ -33,7 +33,7 @@ NOT_RUN: tuple[Outcome, ...] = ("skipped", "refused", "expired", "missed")
 BEGAN: tuple[Outcome, ...] = ("claimed", "ran", "died")
 
 
-class Verdict(Protocol):
+class CalendarDecision(Protocol):
     """Whether the calendar allows a drill, as :class:`chaosdrill.gamedays.calendar_verdict.CalendarVerdict` has it."""
 
     @property
@@ -58,7 +58,7 @@ class Rules:
     """
 
     instants: Callable[[Schedule, int, int], Sequence[int]]
-    verdict: Callable[[GameDay, int, int], Verdict]
+    verdict: Callable[[GameDay, int, int], CalendarDecision]
 
 
 @dataclass(frozen=True)
@@ -360,7 +360,7 @@ def _schedule_of(text: str) -> Schedule:
     return Schedule(ZoneInfo(read["zone"]), read["cron"], tuple(map(datetime.fromisoformat, read["times"])))
 
 
-def _missed(game_day: GameDay, occurrence: Occurrence, start: Verdict, is_latest: bool) -> Entry:
+def _missed(game_day: GameDay, occurrence: Occurrence, start: CalendarDecision, is_latest: bool) -> Entry:
     if not is_latest:
         return Entry(occurrence, "missed", code="missed", why="nothing began it before the next occurrence was due")
     until = _utc(latest_start_ms(game_day, occurrence.planned_ms))

@@ -31,7 +31,7 @@ GRAVEST = ("refused", "interrupted", "invalid", "failed", "passed")
 
 
 @dataclass(frozen=True)
-class Recovery:
+class RecoveryTime:
     """A recovery time of a run beside its objective.
 
     :param name: of the figure, such as ``recovery_fail_over_s``.
@@ -60,7 +60,7 @@ class PastOccurrence:
     entry: Entry
     verdict: str = ""
     is_proof: bool = False
-    recoveries: tuple[Recovery, ...] = ()
+    recoveries: tuple[RecoveryTime, ...] = ()
     approvals: tuple[OccurrenceApproval, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -226,13 +226,13 @@ def _past_occurrence(entry: Entry, views: Sequence[Observation]) -> PastOccurren
     return PastOccurrence(entry, verdict, is_proof, _recoveries(views) if is_proof else ())
 
 
-def _recoveries(views: Sequence[Observation]) -> tuple[Recovery, ...]:
+def _recoveries(views: Sequence[Observation]) -> tuple[RecoveryTime, ...]:
     """Return the recovery times of a run, of several observations the longest of each."""
     names = sorted({name for one in views for name in one.figures if name.startswith(RECOVERY)})
     limits = [limit for one in views if (limit := number(one.objectives.get("rto_s"))) is not None]
     limit_s = min(limits, default=None)
     longest = {name: max(one.figures[name] for one in views if name in one.figures) for name in names}
-    return tuple(Recovery(name, seconds, limit_s) for name, seconds in longest.items())
+    return tuple(RecoveryTime(name, seconds, limit_s) for name, seconds in longest.items())
 
 
 def _proof(views: Sequence[Observation], now_ms: int) -> LastProof | None:
