@@ -20,7 +20,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill import history
 from chaosdrill.arguments import CHECKED, PASSED_BY_CHAOS_TOOLKIT, WHEN_NOT_SEEN, converted, problems_of_values
 from chaosdrill.aws import deadlines, lease_guard
-from chaosdrill.aws.polling import may_pass, pause
+from chaosdrill.aws.polling import is_retryable, pause
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Problem, Refused, problem
 from chaosdrill.history import stop_grace
 from chaosdrill.import_guard import watch_imports
@@ -117,7 +117,7 @@ def _with_further_tries(name: str, undo: Callable[[], R], again_s: float) -> R:
         try:
             return undo()
         except (CannotSee, *AWS_ERRORS) as error:
-            if not may_pass(error) or history.target_lost() or time.monotonic() + AGAIN_AFTER_S >= until_s:
+            if not is_retryable(error) or history.target_lost() or time.monotonic() + AGAIN_AFTER_S >= until_s:
                 raise
             logger.warning(f"  {name} failed and is tried again in {AGAIN_AFTER_S:g} s: {error}")
             history.record("rollback-tried-again", function=name, why=str(error))

@@ -77,23 +77,27 @@ def together(parts: Iterable[Sentence]) -> Sentence:
     return found
 
 
-def said_in(document: Any) -> list[Any]:
+def sentences_to_json(document: Any) -> list[Any]:
     """Return the template and values of every sentence in a document, each once."""
     return list({str(one): one.as_json() for one in _sentences(document) if one.template}.values())
 
 
-def made_of(said: Any) -> dict[str, Sentence]:
-    """Return the sentences of :func:`said_in` by their texts, from an untrusted document."""
+def sentences_from_json(said: Any) -> dict[str, Sentence]:
+    """Return the sentences of :func:`sentences_to_json` by their texts, from an untrusted document."""
     known = (_read(one, 0) for one in (said if isinstance(said, list) else ()))
     return {str(one): one for one in known if isinstance(one, Sentence)}
 
 
-def said_by(document: Mapping[str, Any], name: str) -> Sentence:
+def sentence_at(document: Mapping[str, Any], name: str) -> Sentence:
     """Return the text under a key of a document, such as an event, as a sentence where the document has its
     template.
     """
     words = document.get(name)
-    return words if isinstance(words, Sentence) else made_of(document.get(SAID)).get(str(words)) or as_it_is(words)
+    return (
+        words
+        if isinstance(words, Sentence)
+        else sentences_from_json(document.get(SAID)).get(str(words)) or as_it_is(words)
+    )
 
 
 def _sentences(document: Any) -> Iterator[Sentence]:

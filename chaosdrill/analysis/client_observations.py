@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaosdrill.analysis.records import is_served
-from chaosdrill.analysis.region_observations import Span, looks
+from chaosdrill.analysis.region_observations import Span, facts_changes
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.transitions import Leg
 from chaosdrill.messages import NOTHING, Sentence, sentence
@@ -85,7 +85,7 @@ def addresses(run: Run, leg: Leg) -> tuple[set[str], set[str]]:
     """Return the known addresses of the region that was left and of the region that was entered."""
     old: set[str] = set()
     new: set[str] = set()
-    for look in looks(run):
+    for look in facts_changes(run):
         if look.dns_regions == (leg.source,):
             old.update(look.addresses)
         elif look.dns_regions == (leg.destination,):

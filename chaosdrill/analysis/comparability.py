@@ -10,7 +10,7 @@ from chaosdrill.messages import Name, Sentence, sentence, together
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class ExcludedRun:
     """A run that is left out of a comparison.
 
     :param why: the reason, in a clause: ``its verdict is invalid``.
@@ -37,7 +37,7 @@ def unlike(run: ComparedRun, other: ComparedRun) -> Iterator[tuple[str, str, str
 
 def sorted_out(
     runs: Iterable[ComparedRun], reference: ComparedRun | None = None
-) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...]]:
+) -> tuple[tuple[ComparedRun, ...], tuple[ExcludedRun, ...]]:
     """Separate the runs that can be compared from those that cannot.
 
     :param runs: the runs, oldest first.
@@ -47,7 +47,7 @@ def sorted_out(
     known = list({one.run: one for one in runs}.values())
     reference = reference or next((one for one in reversed(known) if not one.why_not), None)
     told = [(one, _why_left_out(one, reference)) for one in known]
-    return tuple(one for one, why in told if not why), tuple(LeftOut(one.run, why) for one, why in told if why)
+    return tuple(one for one, why in told if not why), tuple(ExcludedRun(one.run, why) for one, why in told if why)
 
 
 def _why_left_out(run: ComparedRun, reference: ComparedRun | None) -> Sentence:

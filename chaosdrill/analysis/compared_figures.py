@@ -15,7 +15,7 @@ from chaosdrill.analysis.hypothesis import DURING, Probe
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.phases import NOTICED, PHASES
 from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
-from chaosdrill.messages import NOTHING, Name, Sentence, as_it_is, made_of, sentence
+from chaosdrill.messages import NOTHING, Name, Sentence, as_it_is, sentence, sentences_from_json
 
 RECOVERY, LOST_WRITES, LOST_S, AVAILABILITY = "recovery_time_s", "lost_writes", "lost_s", "availability_ratio"
 DURATION = "duration_s"
@@ -86,7 +86,7 @@ def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[s
     :returns: the figures by name, those of the whole run first.
     """
     judgement = mapping(said.get("judgement"))
-    made = made_of(judgement.get("said"))
+    made = sentences_from_json(judgement.get("said"))
     figures = dict(_named(_figures(judgement, made)))
     found = {name: worst(them) for name, start in _WORST.items() if (them := _beginning(figures, start))}
     found |= {name: figures[name] for name in _SERVICE if name in figures}
@@ -114,7 +114,7 @@ def worst(figures: Sequence[Measured]) -> Measured:
 def measured_of(value: Any, said: Mapping[str, Sentence] = MappingProxyType({})) -> Measured | None:
     """Return a figure of a summary; None when the value is not a figure.
 
-    :param said: for each sentence of the summary how it was made, as :func:`made_of` reads it.
+    :param said: for each sentence of the summary how it was made, as :func:`sentences_from_json` reads it.
     """
     known = mapping(value)
     if not {"value", "unit", "how"} <= set(known):

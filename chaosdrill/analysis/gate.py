@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import gate_language as language
-from chaosdrill.analysis.comparability import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis.comparability import ExcludedRun, have_comparable_losses, sorted_out
 from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
@@ -245,8 +245,8 @@ def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str
 
 
 def sides_of(
-    candidates: Sequence[ComparedRun], baselines: Sequence[ComparedRun], unreadable: Sequence[LeftOut] = ()
-) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...], Figures, Figures]:
+    candidates: Sequence[ComparedRun], baselines: Sequence[ComparedRun], unreadable: Sequence[ExcludedRun] = ()
+) -> tuple[tuple[ComparedRun, ...], tuple[ExcludedRun, ...], Figures, Figures]:
     """Return both sides of a gate from runs.
 
     :param unreadable: runs of either side that could not be read.

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import statistics
-from chaosdrill.analysis.comparability import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis.comparability import ExcludedRun, have_comparable_losses, sorted_out
 from chaosdrill.analysis.compared_figures import better, is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import exceeds
@@ -98,7 +98,7 @@ class Groups:
 
     baseline: tuple[ComparedRun, ...]
     candidate: tuple[ComparedRun, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[ExcludedRun, ...]
     runs: ManyRuns
     looked_at: int
     measured: tuple[Repeated, ...]

@@ -28,7 +28,7 @@ from chaosdrill.analysis.phases import LegPhases, phases_of
 from chaosdrill.analysis.rule_context import RuleContext
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.transitions import FAIL_OVER, Leg
-from chaosdrill.messages import NOTHING, Name, Sentence, said_in, sentence
+from chaosdrill.messages import NOTHING, Name, Sentence, sentence, sentences_to_json
 
 VERSION = 1
 LEDGER = sentence("ledger")
@@ -80,7 +80,7 @@ class Judgement:
             "latencies": list(self.latencies),
             "truths": [one.as_json() for one in self.truths],
         }
-        return {**document, "said": said_in(document)}
+        return {**document, "said": sentences_to_json(document)}
 
 
 def judge(run: Run) -> Judgement:

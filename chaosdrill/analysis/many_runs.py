@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.comparability import LeftOut, circumstances, sorted_out
+from chaosdrill.analysis.comparability import ExcludedRun, circumstances, sorted_out
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.hypothesis import WHEN, ProbeResult, flips, state
 from chaosdrill.analysis.measurement import Measured
@@ -46,7 +46,7 @@ class ManyRuns:
     """
 
     runs: tuple[ComparedRun, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[ExcludedRun, ...]
     circumstances: dict[str, tuple[Any, ...]]
     checks: tuple[Checks, ...]
     measured: dict[str, tuple[Measured | None, ...]]

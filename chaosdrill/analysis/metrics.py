@@ -20,7 +20,7 @@ from chaosdrill.analysis.rules_records import ended_early, heartbeat_until_ns
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.transitions import Leg
 from chaosdrill.errors import CannotSee
-from chaosdrill.messages import NOTHING, Sentence, as_it_is, said_by, sentence
+from chaosdrill.messages import NOTHING, Sentence, as_it_is, sentence, sentence_at
 
 NS = 1_000_000_000
 WRITE = "write"  # the heartbeat's operation
@@ -114,7 +114,7 @@ def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> I
         yield one
     if not labels and (run.ledger is not None or any(run.named("heartbeat-started"))):
         started = run.first("heartbeat-started")
-        why = said_by(started, "why_no_writes") if started.get("why_no_writes") else NOTHING
+        why = sentence_at(started, "why_no_writes") if started.get("why_no_writes") else NOTHING
         yield Losses("after-failover", why, why) if why else losses(run.ledger, "after-failover")
 
 
@@ -211,7 +211,7 @@ def locust_outage(run: Run) -> tuple[ClientOutage | None, Sentence]:
         return None, sentence("nobody wrote how far the load was seen")
     since, until, seen = (event.get(name) for name in ("since_s", "until_s", "seen_until_s"))
     if event.get("why") or since is None or until is None or seen is None:
-        return None, said_by(event, "why") if event.get("why") else sentence("it was not seen")
+        return None, sentence_at(event, "why") if event.get("why") else sentence("it was not seen")
     try:
         return client_outage(run.buckets, float(since), float(until), float(seen)), NOTHING
     except CannotSee as error:

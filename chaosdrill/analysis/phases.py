@@ -12,7 +12,15 @@ from typing import Any
 
 from chaosdrill.analysis.client_observations import Served
 from chaosdrill.analysis.measurement import Measured
-from chaosdrill.analysis.region_observations import FactsChange, Span, at, during, looked_until_ns, looks, turned
+from chaosdrill.analysis.region_observations import (
+    FactsChange,
+    Span,
+    at,
+    during,
+    facts_changes,
+    observed_until_ns,
+    turned,
+)
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.transitions import Leg, TransitionStep
 from chaosdrill.messages import NOTHING, Name, Sentence, sentence
@@ -130,7 +138,7 @@ def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhas
     :param served: what the heartbeat observed during the transition.
     """
     told: list[Sentence] = []
-    seen = looks(run)
+    seen = facts_changes(run)
     found: dict[str, Phase] = {
         FAULT: _phase(FAULT, [_Evidence(fault, sentence("history: the fault's activity"))] if fault else [], told),
         STARTED: _phase(STARTED, [_Evidence(Span(leg.started_after_ns, leg.since_ns), _beginning(leg))], told),
@@ -182,7 +190,7 @@ def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[FactsChange], told:
     The end of that state or action is no evidence if the facts, read after it, deny the phase.
     """
     said = _of_steps(leg, name)
-    if said and looked_until_ns(run) > said[0].span.by_ns and leg.destination and denied(leg, name, seen):
+    if said and observed_until_ns(run) > said[0].span.by_ns and leg.destination and denied(leg, name, seen):
         why = sentence("{said}, but region facts: it never was so", said=said[0].what)
         return Phase(name, None, None, (why,), PHASES[name])
     return _phase(name, [*said, *_of_looks(leg, name, seen)], told)

@@ -83,7 +83,7 @@ class Span:
     by_ns: int
 
 
-def looks(run: Run) -> tuple[FactsChange, ...]:
+def facts_changes(run: Run) -> tuple[FactsChange, ...]:
     """Return the changes of the facts in order; if a history has only changes of the region state, return those."""
     watched = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
     restoring = [_with_others(look, at(watched, look.by_ns)) for look in _looks(run.named(RESTORING))]
@@ -109,7 +109,7 @@ def _looks(events: Iterator[Event]) -> Iterator[FactsChange]:
         before_ns = by_ns
 
 
-def looked_until_ns(run: Run) -> int:
+def observed_until_ns(run: Run) -> int:
     """Return when the facts were last read, changed or not.
 
     :returns: UTC nanoseconds by the recorder's clock; 0 when they were never read.

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.phases import fault_of
-from chaosdrill.analysis.region_observations import FactsChange, Span, looks
+from chaosdrill.analysis.region_observations import FactsChange, Span, facts_changes
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.transitions import Leg, legs
 from chaosdrill.messages import Name, as_it_is, sentence
@@ -27,7 +27,7 @@ class RuleContext:
         no_looks: tuple[FactsChange, ...] = ()
         no_legs: tuple[Leg, ...] = ()
         no_fault: Span | None = None
-        self.looks = self.known("the facts", no_looks, looks, run)
+        self.looks = self.known("the facts", no_looks, facts_changes, run)
         self.legs = self.known("the movements", no_legs, legs, run)
         self.fault = self.known("the fault", no_fault, fault_of, run)
         self.target = run.first("target-opened").get("target")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.region_observations import RESTORING, FactsChange, at, looks
+from chaosdrill.analysis.region_observations import RESTORING, FactsChange, at, facts_changes
 from chaosdrill.analysis.run import Event, Run, at_ns, moment_ns
 from chaosdrill.messages import Name
 
@@ -88,7 +88,7 @@ def legs(run: Run) -> tuple[Leg, ...]:
     """Return the transitions of a drill in order."""
     begun = sorted([*_executions(run), *_by_hand(run)], key=lambda one: one.since_ns)
     end_ns = max((moment for event in run.events if (moment := at_ns(event)) is not None), default=0)
-    seen = looks(run)
+    seen = facts_changes(run)
     ends = [*(one.since_ns for one in begun[1:]), end_ns]
     return tuple(_leg(run, one, until_ns, seen) for one, until_ns in zip(begun, ends, strict=False))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.comparability import LeftOut, sorted_out
+from chaosdrill.analysis.comparability import ExcludedRun, sorted_out
 from chaosdrill.analysis.compared_figures import MOVEMENTS, RECOVERY
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.measurement import Measured
@@ -72,7 +72,7 @@ class Trend:
     target: str
     scale: float | None
     points: tuple[Point, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[ExcludedRun, ...]
     aims: tuple[Aim, ...] = ()
 
     @property

@@ -18,7 +18,7 @@ from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word
 from chaosdrill.analysis.load_outage import ClientOutage
 from chaosdrill.analysis.states import state_in_words
 from chaosdrill.errors import could_not_see
-from chaosdrill.messages import Name, Sentence, as_it_is, said_by, sentence
+from chaosdrill.messages import Name, Sentence, as_it_is, sentence, sentence_at
 
 Event = Mapping[str, Any]
 LEAST_OPEN_OUTAGE_S = 1.0  # a shorter one may be caused by the stop of the load
@@ -95,7 +95,7 @@ def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[
 
 def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "refused"):
-        yield finding("refused", sentence("{refusal}", refusal=said_by(event, "why")), codes=event.get("codes"))
+        yield finding("refused", sentence("{refusal}", refusal=sentence_at(event, "why")), codes=event.get("codes"))
 
 
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
@@ -103,24 +103,24 @@ def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
         stopped = {"signal": as_it_is(event.get("signal")), "stage": Name("stage", str(event.get("phase")))}
         text = sentence("interrupted (stage: {stage}): {signal}", **stopped)
         if by := event.get("by"):
-            why = said_by(event, "why")
+            why = sentence_at(event, "why")
             text = sentence("{interruption}, from {sender}: {why}", interruption=text, sender=str(by), why=why)
         yield finding("interrupted", text)
 
 
 def _approvals(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "approval-refused"):
-        refused = {"activity": str(event.get("activity")), "why": said_by(event, "why")}
+        refused = {"activity": str(event.get("activity")), "why": sentence_at(event, "why")}
         yield finding("approval-refused", sentence("{activity} was not begun: {why}", **refused))
 
 
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
-        where, why = Name("stage", str(event.get("where"))), said_by(event, "why")
+        where, why = Name("stage", str(event.get("where"))), sentence_at(event, "why")
         text = sentence("chaosdrill itself failed in {stage}: {why}", stage=where, why=why)
         yield finding("crashed", text, codes=event.get("codes"))
     for event in _named(events, "target-lost"):
-        yield finding("target-lost", sentence("{how_lost}", how_lost=said_by(event, "why")))
+        yield finding("target-lost", sentence("{how_lost}", how_lost=sentence_at(event, "why")))
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
         yield finding("not-opened", sentence("the drill was never opened"))
 
@@ -128,13 +128,13 @@ def _crash(events: Sequence[Event]) -> Iterator[Finding]:
 def _safeguards(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "safeguard-tripped"):
         word = "invalid" if event.get("unreadable") else "failed"
-        tripped = {"name": str(event.get("safeguard")), "why": said_by(event, "why")}
+        tripped = {"name": str(event.get("safeguard")), "why": sentence_at(event, "why")}
         yield finding("safeguard-tripped", sentence("safeguard {name}: {why}", **tripped), verdict=word)
 
 
 def _lost_lease(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "lease-lost"):
-        stage, why = Name("stage", str(event.get("phase"))), said_by(event, "why")
+        stage, why = Name("stage", str(event.get("phase"))), sentence_at(event, "why")
         yield finding("lease-lost", sentence("the lease was lost (stage: {stage}): {why}", stage=stage, why=why))
 
 

@@ -11,7 +11,7 @@ from chaosdrill.activity import probe
 from chaosdrill.automatic_failover import triggers
 from chaosdrill.aws import System, stepfunctions, system_of
 from chaosdrill.aws.overrides import with_failover_region
-from chaosdrill.aws.polling import seen, seen_within
+from chaosdrill.aws.polling import poll, poll_until
 from chaosdrill.aws.regions import any_region, region_named
 from chaosdrill.errors import TimedOut
 
@@ -40,7 +40,7 @@ def alarm_state(
     """
     system = system_of(configuration, secrets)
     where = any_region(system, region)
-    return seen_within(
+    return poll_until(
         lambda: triggers.alarm_state(system, where, alarm), lambda state: state == expected, float(within_s)
     )
 
@@ -69,7 +69,7 @@ def automatic_failover(
     arn, waited_s = _begun(system, float(within_s))
     execution = _ended(system, arn, float(timeout_s))
     times = stepfunctions.state_times(system, arn)
-    history.record("execution-ended", **stepfunctions.told(execution, times))
+    history.record("execution-ended", **stepfunctions.execution_record(execution, times))
     if execution.status != "SUCCEEDED":
         raise stepfunctions.failure(execution, times)
     return {
@@ -83,7 +83,7 @@ def automatic_failover(
 
 def _begun(system: System, within_s: float) -> tuple[str, float]:
     began = time.monotonic()
-    for arn in seen(lambda: triggers.failover_since(system), within_s):
+    for arn in poll(lambda: triggers.failover_since(system), within_s):
         if arn:
             return arn, time.monotonic() - began
     raise TimedOut(
@@ -94,7 +94,7 @@ def _begun(system: System, within_s: float) -> tuple[str, float]:
 
 
 def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution:
-    for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
+    for execution in poll(lambda: stepfunctions.described(system, arn), timeout_s):
         if execution is not None and execution.has_ended:
             return execution
     raise TimedOut(

@@ -7,8 +7,8 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System, cloudwatch, stepfunctions
-from chaosdrill.aws.ambiguous_result import change, left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import change, describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import BadInput, CannotSee, DrillError, TimedOut, problem
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
@@ -157,8 +157,8 @@ def wait_until_idle(system: System, initiator: str, timeout_s: float) -> None:
     :raises TimedOut: when one still runs after ``timeout_s`` seconds.
     """
     idle_s = time.monotonic()
-    with left_behind("the rule is disabled, but an initiator may still run and start a failover"):
-        for running in seen(lambda: stepfunctions.running(system, [initiator]), timeout_s):
+    with describe_half_done("the rule is disabled, but an initiator may still run and start a failover"):
+        for running in poll(lambda: stepfunctions.running(system, [initiator]), timeout_s):
             if running:
                 idle_s = time.monotonic()
             elif time.monotonic() - idle_s > stepfunctions.consistent_within_s(system):

@@ -50,7 +50,7 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
 
 
 @contextmanager
-def left_behind(text: str) -> Iterator[None]:
+def describe_half_done(text: str) -> Iterator[None]:
     """Add ``text``, which describes the half-done state, to the error of a call to AWS that fails in the block.
 
     :raises CannotSee: when a read failed.

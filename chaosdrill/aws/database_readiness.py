@@ -13,7 +13,7 @@ import time
 
 from chaosdrill import history
 from chaosdrill.aws import aurora, deadlines
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.polling import poll
 from chaosdrill.aws.system import System
 from chaosdrill.errors import Refused
 from chaosdrill.messages import sentence
@@ -103,7 +103,7 @@ def wait_until_ready(
             return cluster, False
         history.record(EVENT, region=region, status=cluster.status, synchronization=dict(cluster.synchronization))
         began_s, logged_s = time.monotonic(), -LOG_EVERY_S
-        for cluster in seen(lambda: aurora.global_cluster(system), timeout_s):
+        for cluster in poll(lambda: aurora.global_cluster(system), timeout_s):
             if (refusal := _refusal(system, cluster, region)) is None:
                 return cluster, True
             if (waited_s := time.monotonic() - began_s) >= logged_s + LOG_EVERY_S:

@@ -51,12 +51,13 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
             client.update_item(**stop_flag_update(system, region, value, expected))
         except client.exceptions.ConditionalCheckFailedException as error:
             raise DrillError(
-                f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so "
+                f"the stop flag of {region} was not set to {flag_text(value)}: it is no longer "
+                f"{flag_text(expected)}, so "
                 "someone else changed it: read it with the probe stop_flag, then try again",
                 code="stop-flag-changed",
             ) from error
 
-    change(f"stop flag {shown(value)} in {region}", ask, lambda: stop_flag(system, region) == value)
+    change(f"stop flag {flag_text(value)} in {region}", ask, lambda: stop_flag(system, region) == value)
 
 
 def stop_flag_update(system: System, region: str, value: bool, expected: bool) -> dict[str, Any]:
@@ -90,7 +91,7 @@ def flag_values(**written: Any) -> dict[str, bool | None]:
     return {name: _WORDS[words[name]] if name in words else None for name in written}
 
 
-def shown(value: bool) -> str:
+def flag_text(value: bool) -> str:
     """Return TRUE or FALSE, as the runbook writes it."""
     return "TRUE" if value else "FALSE"
 

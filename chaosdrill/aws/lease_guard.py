@@ -68,7 +68,7 @@ _reading: ContextVar[str] = ContextVar("reading", default="")
 
 
 @contextmanager
-def held(lease: HeldLease) -> Iterator[None]:
+def guarded_by(lease: HeldLease) -> Iterator[None]:
     """Make the changing calls of this process depend on a lease during the block.
 
     :raises RuntimeError: when they already depend on one.

@@ -61,7 +61,7 @@ def interval_s(spent_s: float, every_s: float = 1.0, longest_s: float = 5.0) -> 
     return max(every_s, min(longest_s, spent_s / 30))
 
 
-def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
+def poll_times(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
     """Yield the times to poll: at once, then at growing intervals, and a last time at the deadline.
 
     :param timeout_s: seconds; 0 gives one poll.
@@ -80,7 +80,7 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
         pause(min(interval_s(spent, every_s), max(0.0, timeout_s - (time.monotonic() - began))))
 
 
-def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
+def poll_until(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
     """Poll until the result is good, or the deadline passes.
 
     :param within_s: seconds; 0 gives one poll, whose calls end with the deadline of the probe. Once the drill has left
@@ -90,7 +90,7 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
     """
     blind: CannotSee | None = None
     until_s = time.monotonic() + within_s if within_s > 0 else math.inf
-    for _ in looks(within_s):
+    for _ in poll_times(within_s):
         try:
             with deadlines.by(until_s):
                 seen, blind = look(), None
@@ -106,7 +106,7 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
     return seen
 
 
-def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Iterator[T]:
+def poll(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Iterator[T]:
     """Yield the result of each poll until the deadline, which also ends the calls of a poll. A poll without a response
     is skipped: it does not stop the process that is waited for.
 
@@ -117,12 +117,12 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
     """
     blind: Exception | None = None
     until_s = time.monotonic() + timeout_s
-    for _ in looks(timeout_s, every_s):
+    for _ in poll_times(timeout_s, every_s):
         try:
             with deadlines.by(until_s):  # not around the loop: a generator runs in the context of its caller
                 found = look()
         except (CannotSee, ClientError, BotoCoreError) as error:
-            if not may_pass(error):
+            if not is_retryable(error):
                 raise
             blind = error
         else:
@@ -133,7 +133,7 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
         raise CannotSee(f"no usable response after {timeout_s:g} s: {blind}", code=code) from blind
 
 
-def may_pass(error: Exception) -> bool:
+def is_retryable(error: Exception) -> bool:
     """Return whether the same call may succeed later: it was throttled, failed at AWS, or got no response."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

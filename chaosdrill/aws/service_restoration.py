@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill import history
 from chaosdrill.aws import arc, aurora, deadlines, dynamodb
 from chaosdrill.aws.active_region import flags_of, is_open_in, routing_to
-from chaosdrill.aws.polling import seen, seen_within
+from chaosdrill.aws.polling import poll, poll_until
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, TimedOut
 
@@ -69,7 +69,7 @@ def writer_out_of_service(system: System, region: str) -> str | None:
         writer = _writer_at_rest(system, region)
         if writer not in system.topology.region_names:
             return None
-        is_served = seen_within(lambda: is_open_in(system, writer), bool, SHOWS_WITHIN_S)
+        is_served = poll_until(lambda: is_open_in(system, writer), bool, SHOWS_WITHIN_S)
     return None if is_served else writer
 
 
@@ -110,7 +110,7 @@ def _routing(system: System) -> Mapping[str, Any]:
 def _writer_at_rest(system: System, region: str) -> str:
     """Return the region of the writer, once it is ``region`` or no change of writer is in progress."""
     began_s, moved = time.monotonic(), False
-    for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
+    for cluster in poll(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
         moved = moved or cluster.status != aurora.AVAILABLE
         shown = moved or time.monotonic() - began_s >= MOVES_WITHIN_S * system.topology.time_scale
         if region in cluster.writers:
@@ -128,7 +128,7 @@ def _route_to(system: System, region: str) -> None:
 
 def _settled_writer(system: System) -> str:
     """Return the region of the writer, once the database is not being changed any more."""
-    for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
+    for cluster in poll(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
         if cluster.status == aurora.AVAILABLE and cluster.writer in system.topology.region_names:
             return cluster.writer
     raise TimedOut(

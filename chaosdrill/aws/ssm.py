@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import deadlines, lease_guard
-from chaosdrill.aws.ambiguous_result import left_behind
-from chaosdrill.aws.polling import pause, seen
+from chaosdrill.aws.ambiguous_result import describe_half_done
+from chaosdrill.aws.polling import pause, poll
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee
 
@@ -129,8 +129,8 @@ def _ended(
     invocation = None
     pause(_SHORTEST_S)  # no command ends at once, and most end within this time: an earlier poll would be wasted
     look = functools.partial(_invocation, client, command, instance_id)
-    with left_behind(f"command {command} on {instance_id} ({region}) was sent and may run: {called}"):
-        for invocation in seen(look, limit_s + _REPORTED_WITHIN_S, _LOOK_EVERY_S):
+    with describe_half_done(f"command {command} on {instance_id} ({region}) was sent and may run: {called}"):
+        for invocation in poll(look, limit_s + _REPORTED_WITHIN_S, _LOOK_EVERY_S):
             if invocation is not None and invocation.status not in _ONGOING:
                 break
     if invocation is not None and invocation.status not in (*_ONGOING, *_LATE):

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from chaosdrill.aws import execution_memory
 from chaosdrill.aws.access import Reach
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.polling import poll
 from chaosdrill.aws.read_coalescing import paced
 from chaosdrill.aws.responses import answered
 from chaosdrill.aws.system import System
@@ -221,7 +221,7 @@ def appears(system: System, arn: str, within_s: float) -> bool:
     :returns: whether it did in time.
     :raises CannotSee: when the last call got no response.
     """
-    return any(execution is not None for execution in seen(lambda: described(system, arn), within_s))
+    return any(execution is not None for execution in poll(lambda: described(system, arn), within_s))
 
 
 def _execution(answer: Mapping[str, Any]) -> Execution:
@@ -305,7 +305,7 @@ def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
     ]
 
 
-def told(execution: Execution, times: Sequence[StateTime]) -> dict[str, Any]:
+def execution_record(execution: Execution, times: Sequence[StateTime]) -> dict[str, Any]:
     """Return the record of an execution that has ended for a run's history, from which its phases are judged."""
     return {
         "execution_arn": execution.arn,

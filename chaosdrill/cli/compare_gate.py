@@ -9,7 +9,7 @@ from chaosdrill.cli import junit_option as junit_file
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.comparability import LeftOut
+    from chaosdrill.analysis.comparability import ExcludedRun
     from chaosdrill.analysis.compared_run import ComparedRun
     from chaosdrill.analysis.gate import Figures, Result
     from chaosdrill.analysis.gate_language import Gate
@@ -77,7 +77,7 @@ def _parsed(texts: Sequence[str]) -> "tuple[dict[str, Gate], list[str]]":
 class _Sides:
     candidates: "Sequence[ComparedRun]"
     baselines: "Sequence[ComparedRun]"
-    left_out: "Sequence[LeftOut]"
+    left_out: "Sequence[ExcludedRun]"
     candidate: "Figures"
     baseline: "Figures"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from chaosdrill.cli.screen import Screen, short
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.comparability import LeftOut
+    from chaosdrill.analysis.comparability import ExcludedRun
     from chaosdrill.analysis.compared_run import ComparedRun
     from chaosdrill.analysis.comparison import Comparison, FigureDifference, ProbeComparison
     from chaosdrill.analysis.groups import GroupFigure, Groups, Repeated
@@ -97,7 +97,7 @@ def _signed(change: "Measured") -> str:
     return f"{'+' if (change.value or 0.0) > 0 else ''}{change.in_words()}"
 
 
-def show_left_out(screen: Screen, left_out: "Iterable[LeftOut]") -> None:
+def show_left_out(screen: Screen, left_out: "Iterable[ExcludedRun]") -> None:
     """Print which runs are not compared, and why."""
     reasons: dict[str, list[str]] = {}
     for one in left_out:

@@ -49,7 +49,7 @@ def _of_client_host(system: System) -> tuple[str, ...]:
     topology = system.topology
 
     def look_up() -> resolve.Resolution:
-        return resolve.seen_by_client(system, topology.domain, CLIENT, LOOKUP_WITHIN_S)
+        return resolve.resolve_on_client(system, topology.domain, CLIENT, LOOKUP_WITHIN_S)
 
     since_s = time.monotonic() - EVERY_S * topology.time_scale
     answer: resolve.Resolution = paced(("domain on the client host", str(topology.path)), look_up, since_s).value

@@ -15,7 +15,7 @@ from chaosdrill import history
 from chaosdrill.aws.ambiguous_result import FAILURES, both_told
 from chaosdrill.client.clocks import reading
 from chaosdrill.client.heartbeat_page import HeartbeatPage
-from chaosdrill.client.heartbeat_records import BEATS, LEDGER, Kept
+from chaosdrill.client.heartbeat_records import BEATS, LEDGER, HeartbeatFiles
 from chaosdrill.client.locust_rest import wait_for
 from chaosdrill.errors import CannotSee, TimedOut
 
@@ -40,7 +40,7 @@ class HeartbeatProcess(ABC):
     def __init__(self, page: HeartbeatPage, settings: Mapping[str, Any], directory: Path) -> None:
         self.page, self.settings = page, settings
         self.writes = settings["write"] is not None
-        self.kept = Kept(directory, (BEATS, LEDGER) if self.writes else (BEATS,))
+        self.kept = HeartbeatFiles(directory, (BEATS, LEDGER) if self.writes else (BEATS,))
         self.ended = False
         self._lock = threading.RLock()  # other threads collect from it, too
 

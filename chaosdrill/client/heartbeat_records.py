@@ -35,7 +35,7 @@ class CollectedFile:
     why: str
 
 
-class Kept:
+class HeartbeatFiles:
     """The record files of one heartbeat in a directory.
 
     :param wanted: names of the files that there must be.

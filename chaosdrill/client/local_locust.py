@@ -181,10 +181,10 @@ class LocalLoadGenerator(LoadGenerator):
             except CannotSee:
                 if self.locust.last is None:  # else it was ended while this request was in flight
                     raise
-        return left_after(self.locust.last, since_s)
+        return unfinished_after(self.locust.last, since_s)
 
 
-def left_after(last: TimelinePart, since_s: float) -> TimelinePart:
+def unfinished_after(last: TimelinePart, since_s: float) -> TimelinePart:
     """Return the part of a Locust's last response that was not final at ``since_s`` (its clock)."""
     left = tuple(one for one in last.buckets if one[0] + BUCKET_S > since_s + BUCKET_S / 1000)
     return TimelinePart(left, last.watermark_s, last.stopping_s)

@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from chaosdrill import history
-from chaosdrill.client.page_secrets import kept_page_secret
+from chaosdrill.client.page_secrets import stored_page_secret
 from chaosdrill.errors import CannotSee, problem
 from chaosdrill.page_guard import SECRET_HEADER
 
@@ -182,7 +182,7 @@ class LocustPageClient:
 
     def _secret(self) -> str:
         """Return the secret of a page that this process or this user started; it is never sent to another machine."""
-        return self._login.secret or kept_page_secret(self.url)
+        return self._login.secret or stored_page_secret(self.url)
 
     def _log_in(self, login_page: str) -> None:
         """Submit the form on the login page as a browser does."""

@@ -29,7 +29,7 @@ def keep_page_secret(url: str, secret: str) -> None:
         file.write(secret)
 
 
-def kept_page_secret(url: str) -> str:
+def stored_page_secret(url: str) -> str:
     """Return the stored secret of a page; empty when there is none, or other users can access its file."""
     path = _path(url)
     if path is None:

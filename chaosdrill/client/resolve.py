@@ -45,8 +45,8 @@ def resolve(system: System, domain: str, resolver: LookupPlace) -> Resolution:
         text = f"domain {domain!r} is not a domain name: write one such as api.example.com"
         raise BadInput([problem("argument-invalid", text)])
     if resolver.place == "client":
-        return seen_by_client(system, domain, resolver)
-    return seen_here(system, domain, resolver)
+        return resolve_on_client(system, domain, resolver)
+    return resolve_here(system, domain, resolver)
 
 
 def resolve_all(system: System, domain: str, resolvers: Sequence[LookupPlace]) -> dict[LookupPlace, Resolution]:
@@ -60,7 +60,7 @@ def resolve_all(system: System, domain: str, resolvers: Sequence[LookupPlace]) -
         return dict(zip(resolvers, answers, strict=True))
 
 
-def seen_by_client(
+def resolve_on_client(
     system: System, domain: str, resolver: LookupPlace = CLIENT, within_s: float = COMMAND_S
 ) -> Resolution:
     """Resolve a name on the client host: with ``dig`` where it is installed, else with the C library.
@@ -77,7 +77,7 @@ def seen_by_client(
 
 
 def lookup_script(domain: str, resolver: LookupPlace = CLIENT) -> str:
-    """Return the script that resolves a name on the client host: see :func:`seen_by_client`."""
+    """Return the script that resolves a name on the client host: see :func:`resolve_on_client`."""
     name, server = shlex.quote(domain), ""
     without_dig = f"echo getent; getent ahostsv4 {name}"
     if resolver.nameserver is not None:
@@ -139,7 +139,7 @@ def parsed_getent(output: str) -> Resolution:
     return Resolution(_sorted(addresses), None)
 
 
-def seen_here(system: System, domain: str, resolver: LookupPlace = HERE) -> Resolution:
+def resolve_here(system: System, domain: str, resolver: LookupPlace = HERE) -> Resolution:
     """Resolve a name on this machine.
 
     The name server is the resolver's, else the topology's (not for ``system``), else the system's own.
@@ -202,7 +202,7 @@ def by_cidr(cidrs: Mapping[str, str], addresses: Iterable[str]) -> dict[str, str
 
 
 def _own_addresses(system: System, region: str, arn: str) -> tuple[str, ...]:
-    return seen_here(system, elb.load_balancer_name(system, region, arn)).addresses
+    return resolve_here(system, elb.load_balancer_name(system, region, arn)).addresses
 
 
 def answering_region(system: System, addresses: Sequence[str]) -> str:

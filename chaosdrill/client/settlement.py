@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.polling import poll_times
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.errors import CannotSee, DrillError
 
@@ -18,7 +18,7 @@ def settlement_checked(heartbeat: HeartbeatProcess) -> Mapping[str, Any]:
     :raises CannotSee: when the check does not end in time.
     """
     why: DrillError = CannotSee("the settlement check did not end in time", code="settlement-unknown")
-    for _ in looks(DONE_WITHIN_S, heartbeat.poll_every_s):
+    for _ in poll_times(DONE_WITHIN_S, heartbeat.poll_every_s):
         try:
             found = heartbeat.page.settlement()
         except CannotSee as error:

@@ -20,13 +20,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, lease_guard
-from chaosdrill.aws.polling import end_step_when, looks, pause
+from chaosdrill.aws.polling import end_step_when, pause, poll_times
 from chaosdrill.client.heartbeat import WRITES_PER_S, open_heartbeat, settings_of, why_no_writes
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import LEDGER
 from chaosdrill.client.settlement import settlement_checked
 from chaosdrill.conformance.assumptions import Assumption, CheckedAssumption, Observed
-from chaosdrill.coordination import coordination_of, held, lease_request
+from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.parts.registry import lease_keys
@@ -104,7 +104,7 @@ def _lease(system: System, run: str) -> Iterator[Sequence[str]]:
     """
     coordination, reasons = coordination_of(system), list[str]()
     request = lease_request(system, run, "settlement", lease_keys(system.topology))
-    with held(
+    with hold_lease(
         coordination,
         lambda: coordination.acquire(request),
         on_stop=lambda stop: reasons.append(f"{stop.by} stopped it: {stop.why}"),
@@ -167,7 +167,7 @@ def _lags(heartbeat: HeartbeatProcess, begin_ns: int, until_ns: int) -> tuple[li
 
     :returns: the lags as in :class:`SettlementLoad`, and how many writes were settled within the span.
     """
-    for _ in looks(SETTLES_WITHIN_S, heartbeat.poll_every_s):
+    for _ in poll_times(SETTLES_WITHIN_S, heartbeat.poll_every_s):
         heartbeat.collect()
         accepted, settled = _ledger(heartbeat.kept.directory / LEDGER)
         wanted = {seq: at_ns for seq, at_ns in accepted.items() if begin_ns <= at_ns < until_ns}

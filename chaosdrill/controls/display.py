@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from chaosdrill.controls.progress import Left
+from chaosdrill.controls.progress import RemainingTime
 
 PLAIN_EVERY_S = 5.0
 REDRAW_EVERY_S = 0.5
@@ -68,7 +68,7 @@ class Status:
     step: int = 0
     steps: int = 0
     outage_s: float | None = None
-    left: Left | None = None
+    left: RemainingTime | None = None
     is_asking: bool = False
 
     @contextmanager

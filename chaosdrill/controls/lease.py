@@ -14,7 +14,7 @@ from chaosdrill.controls.activities import runs_no_action
 from chaosdrill.controls.hand_over import note_accepted
 from chaosdrill.controls.left_in_force import notes_about_dead_runs
 from chaosdrill.controls.record import in_words
-from chaosdrill.coordination import coordination_of, held, lease_request
+from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.coordination.holders import is_proven_dead
 from chaosdrill.coordination.interface import Coordination, Lease, LeaseRequest
 from chaosdrill.errors import DrillError, Refused
@@ -68,7 +68,7 @@ def take_lease(session: "Session", experiment: str, state: str) -> None:
     accepted = coordination.read(keys).handed_over_to(experiment)
     pays = {one.run for one in accepted}
     request = lease_request(system, drill.run_id, "drill", keys, experiment=experiment, end=end, pays=pays)
-    block = held(
+    block = hold_lease(
         coordination,
         partial(_taken, session, coordination, request, state),
         on_stop=session.stop_requested,

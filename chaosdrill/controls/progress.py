@@ -56,7 +56,7 @@ def number_of(steps: Sequence[DrillStep], phase: str, name: str, last: int) -> i
 
 
 @dataclass(frozen=True)
-class Left:
+class RemainingTime:
     """The estimated remaining time of a drill.
 
     :param at_least: only the experiment's own waits are known.
@@ -82,7 +82,7 @@ class TimeLeft:
         self._steps = steps
         self._whole_s = median(earlier_s) if earlier_s else None
 
-    def left(self, elapsed_s: float, number: int) -> Left | None:
+    def left(self, elapsed_s: float, number: int) -> RemainingTime | None:
         """Return the estimated remaining time; None when there is no basis for one, or the drill is overdue.
 
         :param number: of the present step, from 1 on.
@@ -91,7 +91,7 @@ class TimeLeft:
             left_s = self._whole_s - elapsed_s
         else:
             left_s = sum(one.waits_s for one in self._steps[max(0, number - 1) :])
-        return Left(left_s, self._whole_s is None) if left_s > 0 else None
+        return RemainingTime(left_s, self._whole_s is None) if left_s > 0 else None
 
 
 def earlier_durations(directory: Path, target: str, scale: float) -> list[float]:

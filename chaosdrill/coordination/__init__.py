@@ -5,6 +5,6 @@ machine.
 """
 
 from chaosdrill.coordination.access import coordination_of, lease_request
-from chaosdrill.coordination.keeper import held
+from chaosdrill.coordination.keeper import hold_lease
 
-__all__ = ["coordination_of", "held", "lease_request"]
+__all__ = ["coordination_of", "hold_lease", "lease_request"]

@@ -159,7 +159,7 @@ def ttl_after(now_ms: int, seconds: int) -> int:
     return now_ms // 1000 + seconds
 
 
-def held_by(request: LeaseRequest, resources: Iterable[str], token: str, now_ms: int) -> Lease:
+def new_lease(request: LeaseRequest, resources: Iterable[str], token: str, now_ms: int) -> Lease:
     """Return the requested lease, as it begins now."""
     return Lease(
         run=request.run,

@@ -21,7 +21,7 @@ UNREADABLE_FOR_S = 10.0
 LOST = "lease-lost"
 
 
-class KeptLease:
+class RenewedLease:
     """A lease that is renewed during a ``with`` block. It is not released at its end.
 
     It counts from the start of the last successful renewal, on the clock that runs on while the machine is suspended:
@@ -63,7 +63,7 @@ class KeptLease:
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
 
-    def __enter__(self) -> "KeptLease":
+    def __enter__(self) -> "RenewedLease":
         self._thread.start()
         return self
 
@@ -158,7 +158,7 @@ class KeptLease:
 
 
 @contextmanager
-def held(
+def hold_lease(
     coordination: Coordination,
     take: Callable[[], Lease],
     *,
@@ -166,10 +166,10 @@ def held(
     on_lost: Callable[[str], None],
     place: Callable[[], tuple[str, str]] = lambda: ("", ""),
     expires: Callable[[], bool] = lambda: False,
-) -> Iterator[KeptLease]:
+) -> Iterator[RenewedLease]:
     """Hold a lease during the block, make the changing calls of this process depend on it, and release it.
 
-    The parameters are those of :class:`KeptLease`.
+    The parameters are those of :class:`RenewedLease`.
 
     :param take: takes the lease.
     :param expires: returns at the end whether to let the lease expire instead of releasing it: a rescue that acts on
@@ -179,8 +179,8 @@ def held(
     began_s = deadlines.boot_s()
     lease = take()
     try:
-        kept = KeptLease(coordination, lease, began_s, on_stop=on_stop, on_lost=on_lost, place=place)
-        with kept, lease_guard.held(kept):
+        kept = RenewedLease(coordination, lease, began_s, on_stop=on_stop, on_lost=on_lost, place=place)
+        with kept, lease_guard.guarded_by(kept):
             yield kept
     finally:
         if not expires():

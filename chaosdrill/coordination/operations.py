@@ -187,7 +187,7 @@ class ItemCoordination:
             observed = self._observe(resources, also=(request.run, *([stale.run] if stale else ())))
             _refuse(request, observed, resources, stale, str(self._store))
             now_ms = self._store.now_ms()
-            lease = items.held_by(request, resources, token, now_ms)
+            lease = items.new_lease(request, resources, token, now_ms)
             taken = observed.leases[stale.run] if stale else None
             writes = items.acquisition(lease, observed.holders, observed.owing(), now_ms, self._by, taken)
             try:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from chaosdrill.aws import System, aurora, deadlines
 from chaosdrill.aws.database_readiness import refuse_unsynchronized
 from chaosdrill.aws.overrides import with_global_cluster
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.polling import poll
 from chaosdrill.aws.regions import region_named
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.database.checks import checks
@@ -78,7 +78,7 @@ class DatabasePart(BasePart):
         :raises TimedOut: when it is not available in time.
         """
         status = str(fact.details.get("status", ""))
-        for cluster in seen(lambda: aurora.global_cluster(system), timeout_s):
+        for cluster in poll(lambda: aurora.global_cluster(system), timeout_s):
             status = cluster.status
             if status == aurora.AVAILABLE:
                 return

@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill.activity import probe
 from chaosdrill.aws import aurora, main_table, system_of
 from chaosdrill.aws.overrides import with_global_cluster
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.aws.regions import region_named
 from chaosdrill.database import lag
 
@@ -78,7 +78,7 @@ def replica_lag_s(
     lag.check_metric(metric)
     system = with_global_cluster(system_of(configuration, secrets), global_cluster)
     follower = region_named(system, region) if region else None
-    return seen_within(lambda: lag.replica_lag_s(system, follower, metric), lambda seconds: True, float(within_s or 0))
+    return poll_until(lambda: lag.replica_lag_s(system, follower, metric), lambda seconds: True, float(within_s or 0))
 
 
 @probe
@@ -108,7 +108,7 @@ def main_table_lag_s(
     def read() -> float:
         return main_table.replication_lag_s(system, name, receiving)
 
-    return seen_within(read, lambda seconds: True, float(within_s or 0))
+    return poll_until(read, lambda seconds: True, float(within_s or 0))
 
 
 def _cluster(

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 
 from chaosdrill.aws import System, aurora
-from chaosdrill.aws.ambiguous_result import change, left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import change, describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import BadInput, DrillError, Refused, TimedOut, problem
 
 DATA_LOSS = "allowed"
@@ -73,8 +73,8 @@ def wait_for_writer(
     """
     name = system.topology.database.global_cluster
     began, asked_s, cluster = False, time.monotonic(), before
-    with left_behind(f"the change of writer to {region} was begun and goes on by itself"):
-        for cluster in seen(lambda: as_seen_from(system, region), timeout_s):
+    with describe_half_done(f"the change of writer to {region} was begun and goes on by itself"):
+        for cluster in poll(lambda: as_seen_from(system, region), timeout_s):
             began = began or cluster.status in MOVING
             if cluster.writer == region and cluster.status == aurora.AVAILABLE:
                 return cluster

@@ -53,7 +53,7 @@ def _balancer(system: System, region: str) -> str:
     one = system.topology.load_balancers[region]
     if one.arn is None:
         return f"addresses in {one.cidr} (no ARN is named)"
-    answer = resolve.seen_here(system, elb.load_balancer_name(system, region, one.arn))
+    answer = resolve.resolve_here(system, elb.load_balancer_name(system, region, one.arn))
     if not answer.addresses:
         raise CannotSee(f"the load balancer {one.arn} has no addresses: is it active?", code="load-balancer-missing")
     return ", ".join(answer.addresses) + (f" in {one.cidr}" if one.cidr else "")
@@ -63,7 +63,7 @@ def _domain(system: System) -> str:
     topology = system.topology
     if is_seen_by_clients(system):  # it would need a command on the client host
         return f"resolved on {topology.client.instance_id} only, where a rehearsal looks it up"
-    addresses = resolve.seen_here(system, topology.domain).addresses
+    addresses = resolve.resolve_here(system, topology.domain).addresses
     region = resolve.answering_region(system, addresses)
     if region not in topology.region_names:
         raise CannotSee(

@@ -5,12 +5,12 @@ from typing import Optional
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.domain import is_seen_by_clients
-from chaosdrill.dns.queries import ResolverResponses, asked
+from chaosdrill.dns.queries import ResolverResponses, query_domain
 from chaosdrill.errors import BadInput, CannotSee, problem
 from chaosdrill.history import record
 
@@ -46,7 +46,7 @@ def addresses(
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.4.1
     """
     host = ChosenHost(region, instance_id)
-    answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
+    answers = query_domain(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
     if not answers.agree:
         raise CannotSee(
             f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree",
@@ -92,9 +92,9 @@ def answers_agree(
     chosen = ["client", "here"] if resolvers is None else resolvers
 
     def look() -> ResolverResponses:
-        return asked(system, domain, seen_from, None, chosen, host)
+        return query_domain(system, domain, seen_from, None, chosen, host)
 
-    answers = seen_within(look, lambda seen: seen.agree, float(within_s or 0))
+    answers = poll_until(look, lambda seen: seen.agree, float(within_s or 0))
     record("dns-answers", domain=answers.domain, answers=answers.by_name, agree=answers.agree)
     return answers.agree
 
@@ -132,11 +132,11 @@ def answering_region(
     wanted = {region_named(system, expected)} if expected else set(system.topology.region_names)
 
     def look() -> str:
-        answers = asked(system, domain, seen_from, nameserver, resolvers, host).each
+        answers = query_domain(system, domain, seen_from, nameserver, resolvers, host).each
         led_to = {resolve.answering_region(system, answer.addresses) for answer in answers.values()}
         return led_to.pop() if len(led_to) == 1 else "several"
 
-    return seen_within(look, lambda region: region in wanted, float(within_s or 0))
+    return poll_until(look, lambda region: region in wanted, float(within_s or 0))
 
 
 @probe
@@ -166,7 +166,7 @@ def ttl_s(
     """
     host = ChosenHost(region, instance_id)
     system = host.system(configuration, secrets)
-    answers = asked(
+    answers = query_domain(
         system, domain, seen_from or ("client" if is_seen_by_clients(system) else "here"), nameserver, resolvers, host
     )
     told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]

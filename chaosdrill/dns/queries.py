@@ -35,7 +35,7 @@ class ResolverResponses:
         return "; ".join(f"{name}: {', '.join(found) or 'none'}" for name, found in self.by_name.items())
 
 
-def asked(
+def query_domain(
     system: System,
     domain: str | None,
     seen_from: str,

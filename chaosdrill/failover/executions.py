@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, deadlines, stepfunctions
-from chaosdrill.aws.ambiguous_result import change, left_behind
-from chaosdrill.aws.polling import may_pass, seen
+from chaosdrill.aws.ambiguous_result import change, describe_half_done
+from chaosdrill.aws.polling import is_retryable, poll
 from chaosdrill.errors import DrillError, Refused, TimedOut
 
 logger = logging.getLogger("chaostoolkit")
@@ -50,7 +50,7 @@ def _start(system: System, machine: str, name: str, arn: str) -> None:
         try:
             stepfunctions.start(system, machine, name)
         except ClientError as error:
-            if not may_pass(error):
+            if not is_retryable(error):
                 refused.append(error)
             raise
 
@@ -69,7 +69,7 @@ def refuse_while_running(system: System, machine: str) -> None:
     machines = (*stepfunctions.pair(system), machine)
     if not (running := _running(system, machines)):
         return
-    for running in seen(lambda: _running(system, machines), stepfunctions.consistent_within_s(system)):
+    for running in poll(lambda: _running(system, machines), stepfunctions.consistent_within_s(system)):
         if not running:
             return
     raise Refused(
@@ -118,7 +118,7 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
             f"execution {arn} still runs after {timeout_s:g} s, in state {there}: it was left going",
             code="execution-running",
         )
-    history.record(ENDED, **stepfunctions.told(execution, times))
+    history.record(ENDED, **stepfunctions.execution_record(execution, times))
     if execution.status != "SUCCEEDED":
         raise stepfunctions.failure(execution, times)
     return {
@@ -137,9 +137,11 @@ def _state_times(
     must learn of the failure all the same, to restore service.
     """
     try:
-        with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
+        with describe_half_done(
+            f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"
+        ):
             within_s = 0.0 if execution is None else TOLD_WITHIN_S
-            return next(seen(lambda: stepfunctions.state_times(system, arn), within_s))
+            return next(poll(lambda: stepfunctions.state_times(system, arn), within_s))
     except DrillError as error:
         if execution is None or execution.status == "SUCCEEDED":
             raise
@@ -182,8 +184,10 @@ def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Executio
     :raises DrillError: when it is still missing after the time within which AWS shows it.
     """
     shown_s = time.monotonic()
-    with left_behind(f"execution {arn} was started and continues by itself; read last_execution and region_state"):
-        for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
+    with describe_half_done(
+        f"execution {arn} was started and continues by itself; read last_execution and region_state"
+    ):
+        for execution in poll(lambda: stepfunctions.described(system, arn), timeout_s):
             if execution is not None:
                 shown_s = time.monotonic()
                 if execution.has_ended:

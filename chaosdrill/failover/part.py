@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from chaosdrill.aws import System, aurora, stepfunctions
 from chaosdrill.aws.active_region import is_placed_in
 from chaosdrill.aws.database_readiness import refuse_unready
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.polling import poll
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.errors import Refused, TimedOut
 from chaosdrill.failover.checks import checks
@@ -205,7 +205,7 @@ def _running(system: System, machine: str, recorded: Sequence[str]) -> list[str]
 
 
 def _wait_for_end(system: System, arn: str, timeout_s: float) -> None:
-    for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
+    for execution in poll(lambda: stepfunctions.described(system, arn), timeout_s):
         if execution is not None and execution.has_ended:
             return
     raise TimedOut(

@@ -16,7 +16,7 @@ from chaosdrill.analysis.proof import proves
 from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.gamedays.plans import canonical
 from chaosdrill.history import to_json_safe
-from chaosdrill.messages import SAID, Sentence, made_of
+from chaosdrill.messages import SAID, Sentence, sentences_from_json
 
 OPENING = ("failed", "invalid")  # what a finding asks of the verdict when it stays open
 INFORMATIONAL = ("clock-off", "clock-unknown", "left-behind", "timeline-contradicts")  # these stay open, too
@@ -30,7 +30,7 @@ LONGEST = 500  # characters of a finding's text
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFinding:
     """A finding that a run showed.
 
     :param name: one of :data:`chaosdrill.analysis.findings.FINDINGS`.
@@ -71,7 +71,7 @@ class Observation:
     checks: Mapping[str, str] = field(default_factory=dict)
     objectives: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[ShownFinding, ...] = ()
     summary: str = ""
 
     @property
@@ -113,7 +113,7 @@ def observation_of(
         figures={
             name: value for name, one in figures.items() if (value := number(mapping(one).get("value"))) is not None
         },
-        shown=tuple(dict.fromkeys(shown_in(judgement))),
+        shown=tuple(dict.fromkeys(findings_in(judgement))),
         summary=digest,
     )
 
@@ -125,7 +125,7 @@ def observation_from(document: str) -> Observation:
     """
     found = json.loads(document)
     known = {one.name: found[one.name] for one in fields(Observation) if one.name in found}
-    known["shown"] = tuple(Shown(one["name"], one["subject"], one["text"]) for one in found.get("shown", ()))
+    known["shown"] = tuple(ShownFinding(one["name"], one["subject"], one["text"]) for one in found.get("shown", ()))
     known["actions"] = tuple((str(func), str(numbers)) for func, numbers in found.get("actions", ()))
     known["transitions"] = tuple(map(str, found.get("transitions", ())))
     return Observation(**known)
@@ -136,13 +136,13 @@ def digest_of_summary(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def shown_in(judgement: Mapping[str, Any]) -> Iterator[Shown]:
+def findings_in(judgement: Mapping[str, Any]) -> Iterator[ShownFinding]:
     """Yield the findings of a judgement that stay open, each with its subject."""
-    sentences = made_of(judgement.get(SAID))
+    sentences = sentences_from_json(judgement.get(SAID))
     for one in map(mapping, sequence(judgement.get("findings"))):
         name, asks, words = text(one.get("name")), text(one.get("verdict")), text(one.get("text"))
         if asks in OPENING or (asks == TOLD and name in INFORMATIONAL):
-            yield Shown(
+            yield ShownFinding(
                 name, " ".join(_subjects(sentences.get(words), SUBJECTS_OF.get(name, SUBJECTS))), words[:LONGEST]
             )
 

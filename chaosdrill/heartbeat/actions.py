@@ -8,8 +8,8 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws.ambiguous_result import FAILURES, both_told, left_behind
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.ambiguous_result import FAILURES, both_told, describe_half_done
+from chaosdrill.aws.polling import poll_times
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat import NoHeartbeat, heartbeat_to_stop, open_heartbeat, why_no_writes
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
@@ -72,7 +72,7 @@ def start_heartbeat(
         more = {"source": SOURCE, "run_where": heartbeat.where, "timeout_s": told["timeout_s"]}
         more |= {name: told[name] for name in ("rate_per_s", "write_rate_per_s", "burst_per_s")}
         history.record("heartbeat-started", operations=state["operations"], **more, **known)
-        with left_behind("the heartbeat was started and beats on; stop_heartbeat ends it"):
+        with describe_half_done("the heartbeat was started and beats on; stop_heartbeat ends it"):
             heartbeat.collect()
     names = list(state["operations"])
     rates = {name: told[name] for name in ("rate_per_s", "write_rate_per_s")}
@@ -129,7 +129,7 @@ def _recovered(heartbeat: HeartbeatProcess, within_s: float) -> Optional[bool]:
     """Return whether every beat of ``GOOD_S`` s got the expected response; None when that was not waited for."""
     if within_s <= 0 or history.interrupted():
         return None
-    for _ in looks(within_s, heartbeat.poll_every_s):
+    for _ in poll_times(within_s, heartbeat.poll_every_s):
         heartbeat.check()
         if heartbeat.kept.good_for_s(heartbeat.settings["deadline_s"]) >= GOOD_S:
             return True

@@ -9,7 +9,7 @@ from chaosdrill.activity import probe
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.losses import Losses, losses, name_of
 from chaosdrill.aws import System, system_of
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.polling import poll_times
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.heartbeat import the_heartbeat, why_no_writes
@@ -74,7 +74,7 @@ def lost_writes(
         _wait_for_writes(heartbeat)
     heartbeat.page.begin_read_back(label, float(within_s))
     seen: Any = {}
-    for _ in looks(float(within_s) + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
+    for _ in poll_times(float(within_s) + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
         seen = heartbeat.page.read_back(label)
         if seen["state"] == "done":
             break
@@ -85,7 +85,7 @@ def lost_writes(
 def _wait_for_writes(heartbeat: HeartbeatProcess) -> None:
     """Wait until some write is old enough to be read back: younger ones may still be in progress."""
     timeout_s, rate_per_s = heartbeat.settings["timeout_s"], heartbeat.settings["write_rate_per_s"]
-    for _ in looks(timeout_s + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
+    for _ in poll_times(timeout_s + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
         state = heartbeat.page.state()
         sent = dict(zip(state["operations"], state["sent"], strict=True))
         if sent["write"] > rate_per_s * timeout_s + OLD_ENOUGH:
@@ -126,7 +126,7 @@ def _judged(heartbeat: HeartbeatProcess, label: str, within_s: float, seen: Any)
 
 def _ledger(heartbeat: HeartbeatProcess, label: str) -> list[dict[str, Any]]:
     """Collect the ledger up to the end of the read-back."""
-    for _ in looks(COLLECTED_WITHIN_S, heartbeat.poll_every_s):
+    for _ in poll_times(COLLECTED_WITHIN_S, heartbeat.poll_every_s):
         heartbeat.collect()
         if (rows := heartbeat.kept.ledger_with(label)) is not None:
             return rows

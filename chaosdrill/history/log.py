@@ -13,7 +13,7 @@ from typing import Any
 
 from chaosdrill.history.json_safe import to_json_safe
 from chaosdrill.history.seal import SEAL, sealed
-from chaosdrill.messages import SAID, said_in
+from chaosdrill.messages import SAID, sentences_to_json
 
 Event = dict[str, Any]
 WRITER_SEEN = 5  # this many times in a row, within 50 ms: another reader holds its shared lock for an instant only
@@ -68,7 +68,7 @@ class History:
         self._may_wait = True
 
     def _append(self, event: str, facts: Mapping[str, Any], may_wait: bool) -> Event:
-        said = said_in(facts)
+        said = sentences_to_json(facts)
         known = to_json_safe({**facts, SAID: said} if said else facts, self._hide)
         if taken := {"at", "monotonic_s", SEAL} & known.keys():
             raise ValueError(f"{event}: an event's own {', '.join(sorted(taken))} cannot be given as a fact: rename it")

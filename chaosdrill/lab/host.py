@@ -11,7 +11,7 @@ from typing import Any
 
 from chaosdrill.errors import BadInput, LabError, Refused, TimedOut, problem
 from chaosdrill.lab import control_socket, doctor, endpoint_page, in_force, startup
-from chaosdrill.lab.misbehaviours import asked_for
+from chaosdrill.lab.misbehaviours import parse_breaks
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
 from chaosdrill.lab.running_lab import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
@@ -139,7 +139,7 @@ def attach_or_start(
     :raises LabError: when the lab does not become ready; it is ended again.
     """
     requested_at = time.monotonic()
-    breaks, relaxed = asked_for(broken), lenient_names(lenient)
+    breaks, relaxed = parse_breaks(broken), lenient_names(lenient)
     _check(scale, locustfile, resync_s)
     home = private(directory())
     lock = try_lock(home)

@@ -219,7 +219,7 @@ def _check(
     if user_classes is not None and not _names(user_classes):
         text = f"user_classes: {user_classes!r} is not a list of class names such as [AccountHolder]"
         problems.append(problem("argument-invalid", text))
-    if run_time_s is not None and not load_control.whole(run_time_s):
+    if run_time_s is not None and not load_control.is_positive_integer(run_time_s):
         text = f"run_time_s: {run_time_s!r} is not a whole number of seconds of at least 1"
         problems.append(problem("argument-invalid", text))
     elif run_time_s is not None and float(run_time_s) <= ramp_up_s:

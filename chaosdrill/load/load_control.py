@@ -30,7 +30,7 @@ def number(value: Any) -> bool:
         return False
 
 
-def whole(value: Any) -> bool:
+def is_positive_integer(value: Any) -> bool:
     """Return whether a value is a whole number of at least 1."""
     return number(value) and float(value) == int(float(value)) and float(value) >= 1
 
@@ -38,7 +38,7 @@ def whole(value: Any) -> bool:
 def problems_of_users(users: Any, spawn_rate_per_s: Any) -> list[Problem]:
     """Return the problems of a number of users and a spawn rate."""
     problems = []
-    if not whole(users):
+    if not is_positive_integer(users):
         problems.append(problem("argument-invalid", f"users: {users!r} is not a whole number of at least 1"))
     if not number(spawn_rate_per_s) or float(spawn_rate_per_s) <= 0:
         text = f"spawn_rate_per_s: {spawn_rate_per_s!r} is not a number greater than 0"

@@ -197,7 +197,7 @@ def _seen(
         system = system_of(configuration, secrets)
         asked = replace(asked, region=region_named(system, region), regions_of=partial(_regions_of, system))
     needed = max(least, int(min_requests))
-    return windows.seen(load_generator(configuration, secrets), window_s, needed, asked, patience_s)
+    return windows.wait_for_window(load_generator(configuration, secrets), window_s, needed, asked, patience_s)
 
 
 def _regions_of(system: System, addresses: Sequence[str]) -> Mapping[str, str]:

@@ -79,7 +79,7 @@ class RecordFiles:
     def read(self, name: str, offset: int, most: int) -> bytes | None:
         """Return whole lines from an offset on, some ``most`` bytes; None: there is no such file."""
         found = [file.path for file in self._files.values() if file.path.name == name]
-        return whole_lines(found[0], offset, most) if found else None
+        return complete_lines(found[0], offset, most) if found else None
 
     def _begun(self, source: str) -> _File | None:
         if self._stopped:
@@ -116,7 +116,7 @@ class RecordFiles:
         self._stopped = self._stopped or f"requests are not recorded any more: {what}: {error.strerror or error}"
 
 
-def whole_lines(path: Path, offset: int, most: int) -> bytes:
+def complete_lines(path: Path, offset: int, most: int) -> bytes:
     """Return the lines of a file from an offset on: some ``most`` bytes, at least one line if there is one."""
     with open(path, "rb") as file:
         file.seek(offset)

@@ -13,7 +13,7 @@ SHOWN = 20
 HEADER = "CHAOSDRILL_LOAD_REGION_HEADER in Locust's environment, else X-Region"
 
 
-def seen(
+def wait_for_window(
     generator: LoadGenerator, window_s: float, min_requests: int, asked: RequestSelection, patience_s: float = 0.0
 ) -> LoadWindow:
     """Return a window that begins now, after it has closed and was checked.

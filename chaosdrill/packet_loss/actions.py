@@ -10,7 +10,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
 from chaosdrill.aws import deadlines, system_of
-from chaosdrill.aws.ambiguous_result import left_behind
+from chaosdrill.aws.ambiguous_result import describe_half_done
 from chaosdrill.aws.overrides import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.packet_loss import evidence, experiments, preparation, replication_pause
@@ -237,7 +237,7 @@ def heal_packet_loss(
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_StopExperiment.html
     """
     system = system_of(configuration, secrets)
-    with left_behind("no experiment was stopped, its fault may still be in force"):
+    with describe_half_done("no experiment was stopped, its fault may still be in force"):
         own = experiments.own(system, client_region(system, region))
     active = [one for one in own if one.active]
     ended = experiments.stop_all(system, active, timeout_s) if active else own

@@ -224,7 +224,7 @@ def _duration(context: CheckContext, step: PlannedStep) -> Reading:
     elif step.function.endswith(PAUSE):
         replication_pause.refuse_arguments(seconds)
     else:
-        plan.asked_for(
+        plan.requested_fault(
             given.get("percent", 1), None, given.get("traffic_type", "ingress"), seconds, given.get("fis_duration_s")
         )
     waits_s = _waits_s(context, step)

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.polling import poll_times
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.load_generator import WATERMARK_LATE_S, LoadGenerator, load_generator
 from chaosdrill.errors import CannotSee, DrillError
@@ -149,7 +149,7 @@ class Times:
 def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> ClientWindow:
     """Wait until a window is complete, or so late that it never will be, and return it."""
     left_s = until_s - loads.state().now_s
-    for _ in looks(max(0.0, left_s) + WATERMARK_LATE_S, every_s=0.5):
+    for _ in poll_times(max(0.0, left_s) + WATERMARK_LATE_S, every_s=0.5):
         seen = loads.window(since_s, until_s)
         if seen.complete:
             break

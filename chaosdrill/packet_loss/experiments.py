@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, deadlines, fis
-from chaosdrill.aws.ambiguous_result import change, left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import change, describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss import in_force
 from chaosdrill.packet_loss.plan import templates_equal
@@ -32,7 +32,7 @@ def ensure_template(system: System, wanted: dict[str, Any], region: str) -> tupl
     if found := template_like(system, wanted, region):
         return found, False
     half = "no fault was started; the template may have been made, and does nothing by itself"
-    with left_behind(half):
+    with describe_half_done(half):
         made = system.client("fis", region).create_experiment_template(**template_request(wanted, str(uuid.uuid4())))
     return str(made["experimentTemplate"]["id"]), True
 
@@ -101,10 +101,10 @@ def _in_force(
 
     :param shows: whether the host shows the fault; None: FIS's report is enough.
     """
-    with left_behind(
+    with describe_half_done(
         f"FIS experiment {experiment_id} was started, its fault may be in force: heal_packet_loss stops it"
     ):
-        for experiment in seen(lambda: fis.experiment(system, experiment_id, region), timeout_s):
+        for experiment in poll(lambda: fis.experiment(system, experiment_id, region), timeout_s):
             if experiment.in_force and (shows is None or shows(system)):
                 return experiment_id
             if not experiment.active:
@@ -210,8 +210,8 @@ def _stop(system: System, experiment: fis.Experiment) -> str:
 
 
 def _gone(system: System, experiments: Sequence[fis.Experiment], timeout_s: float) -> list[fis.Experiment]:
-    with left_behind(f"still in force may be {', '.join(one.id for one in experiments)}"):
-        for now in seen(lambda: [fis.experiment(system, one.id, one.region) for one in experiments], timeout_s):
+    with describe_half_done(f"still in force may be {', '.join(one.id for one in experiments)}"):
+        for now in poll(lambda: [fis.experiment(system, one.id, one.region) for one in experiments], timeout_s):
             if not any(one.active for one in now):
                 break
     return now

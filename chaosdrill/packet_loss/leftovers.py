@@ -37,7 +37,7 @@ def leftovers(system: System, scope: SweepScope) -> Iterator[Leftover]:
         return
     for region in _regions(system):
         yield from _templates(system, region)
-    for name in role.made_by_chaosdrill(system):
+    for name in role.chaosdrill_roles(system):
         by_hand = role.removal_by_hand(name)
         what = "role that FIS takes on for faults of this account; it has no effect by itself"
         yield Leftover(PART, ROLE, name, "", what, by_hand, is_reused=True)

@@ -42,7 +42,7 @@ class PacketLossFault:
     flows_percent: int = 100
 
 
-def asked_for(
+def requested_fault(
     percent: Any,
     sources: tuple[str, ...] | None,
     traffic_type: str,

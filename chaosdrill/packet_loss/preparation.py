@@ -43,7 +43,7 @@ class PacketLossRequest:
         :returns: the fault; without sources where a region is named, which is resolved later.
         :raises BadInput: with every problem of the arguments.
         """
-        return plan.asked_for(
+        return plan.requested_fault(
             self.percent,
             sources.written(self.sources),
             self.traffic_type,

@@ -3,8 +3,8 @@
 from typing import Any
 
 from chaosdrill.aws import System, fis, main_table
-from chaosdrill.aws.ambiguous_result import left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import BadInput, DrillError, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
@@ -98,8 +98,8 @@ def wait_until_paused(system: System, experiment_id: str, region: str) -> None:
     :raises DrillError: when FIS ends the experiment meanwhile, with its reason.
     """
     wait_s = PAUSED_WITHIN_S * system.topology.time_scale
-    with left_behind(f"FIS experiment {experiment_id} was started: heal_packet_loss stops it"):
-        for experiment in seen(lambda: fis.experiment(system, experiment_id, region), wait_s):
+    with describe_half_done(f"FIS experiment {experiment_id} was started: heal_packet_loss stops it"):
+        for experiment in poll(lambda: fis.experiment(system, experiment_id, region), wait_s):
             if not experiment.active:
                 raise DrillError(
                     f"FIS experiment {experiment_id} is {experiment.state} before the replication was surely paused: "

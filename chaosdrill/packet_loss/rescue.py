@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.aws import System, fis, main_table
-from chaosdrill.aws.ambiguous_result import left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import TimedOut
 from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss import experiments, isolation
@@ -112,8 +112,8 @@ def _hosts_with_loss(system: System, owed: Sequence[OwedUndo]) -> list[System]:
 def _wait_for_no_rules(system: System) -> None:
     """Wait until the document's command has removed its rules: FIS does not wait for that."""
     rules, host = "", system.topology.client.instance_id
-    with left_behind(f"the FIS experiments were stopped, and the client host {host} may still lose packets"):
-        for rules in seen(lambda: loss_rules(system), ENDS_WITHIN_S):
+    with describe_half_done(f"the FIS experiments were stopped, and the client host {host} may still lose packets"):
+        for rules in poll(lambda: loss_rules(system), ENDS_WITHIN_S):
             if not rules:
                 return
     raise TimedOut(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.ambiguous_result import left_behind
+from chaosdrill.aws.ambiguous_result import describe_half_done
 from chaosdrill.aws.fis import SERVICE_ROLE
 from chaosdrill.aws.polling import pause
 from chaosdrill.errors import DrillError, Refused
@@ -81,7 +81,7 @@ def role_arn(system: System, name: str) -> str | None:
     return str(role["Arn"]) if role else None
 
 
-def made_by_chaosdrill(system: System) -> list[str]:
+def chaosdrill_roles(system: System) -> list[str]:
     """List the existing roles of faults that chaosdrill has created, by name. Their tag shows that."""
     tag = {"Key": documents.CREATED_BY, "Value": documents.CHAOSDRILL}
     found = {name: _read(system, name) for name in _POLICIES}
@@ -95,7 +95,7 @@ def removal_by_hand(name: str) -> str:
 
 def remove_role(system: System, name: str) -> None:
     """Remove a role of faults with its inline policies. Does no harm when it is gone, or not chaosdrill's."""
-    if name not in made_by_chaosdrill(system):
+    if name not in chaosdrill_roles(system):
         return
     iam = _iam(system)
     with contextlib.suppress(iam.exceptions.NoSuchEntityException):
@@ -197,7 +197,7 @@ def _ensured(system: System, needed: RoleNeeded) -> dict[str, str]:
         if not documents.missing_from(_policy(system, needed), needed.allows):
             return {}
     document = json.dumps(needed.allows)
-    with left_behind(f"the role {needed.name} may have been made without its policy: try again"):
+    with describe_half_done(f"the role {needed.name} may have been made without its policy: try again"):
         if role is None:
             _create(system, needed)
         iam.put_role_policy(RoleName=needed.name, PolicyName=needed.policy, PolicyDocument=document)

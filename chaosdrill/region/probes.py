@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.aws import System, system_of
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.region.facts import facts_of, read_region_facts
@@ -53,7 +53,7 @@ def region_state(
     if history.interrupted() and topology.target == "lab":
         patience_s = min(patience_s, INTERRUPTED_LAB_S)
     with waiting():
-        return seen_within(lambda: verdict(read_region_facts(configuration, secrets)), good, patience_s)
+        return poll_until(lambda: verdict(read_region_facts(configuration, secrets)), good, patience_s)
 
 
 @probe

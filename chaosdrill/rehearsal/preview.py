@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, fis, main_table
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.polling import poll_times
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, DrillError, prefixed
 from chaosdrill.packet_loss import actions, isolation, plan, replication_pause, role, sources
@@ -179,7 +179,7 @@ def _asked(system: System, seen: Preview, template_id: str, region: str) -> Prev
         tags={fis.RUN_TAG: fis.PREVIEW, "Name": "chaosdrill", **fis.CREATED_BY_US},
     )
     preview = replace(seen, experiment_id=str(started["experiment"]["id"]))
-    for _ in looks(ENDS_WITHIN_S):
+    for _ in poll_times(ENDS_WITHIN_S):
         experiment = fis.experiment(system, preview.experiment_id, region)
         if not experiment.active:
             break

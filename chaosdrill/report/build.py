@@ -14,7 +14,7 @@ from chaosdrill.runs.summaries import read_summary
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
-    from chaosdrill.report.view.inputs import Given
+    from chaosdrill.report.view.inputs import ReportInputs
 
 LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
 
@@ -55,13 +55,13 @@ def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
     return run_page(view_of(read_given(directory)), language, zone)
 
 
-def read_given(directory: Path) -> "Given":
+def read_given(directory: Path) -> "ReportInputs":
     """Return the inputs of a run's report.
 
     :raises NoReport: when the directory contains no run.
     """
     from chaosdrill.analysis.judgement import judge
-    from chaosdrill.report.view.inputs import Given
+    from chaosdrill.report.view.inputs import ReportInputs
     from chaosdrill.runs import read_run
 
     run = read_run(directory)
@@ -72,7 +72,7 @@ def read_given(directory: Path) -> "Given":
     notes: tuple[Sentence, ...] = ()
     if summary.why_not and not summary.missing:
         notes = (sentence("{file} {why}", file=SUMMARY, why=summary.why_not),)
-    return Given(
+    return ReportInputs(
         directory.resolve().name,
         run,
         judge(run),

@@ -93,7 +93,7 @@ def comparison_page(compared: ComparisonContents, language: str, zone: Zone = No
         flips=list(_flips(runs, t)),
         spreads={name: _spread(values, t) for name, values in runs.measured.items()},
         claims=_claims(compared.groups),
-        said=partial(figure_texts.said, t=t),
+        said=partial(figure_texts.figure_text, t=t),
         called=partial(called, t=t),
         circumstance=partial(circumstance, t=t),
         change=partial(_change, t=t),
@@ -202,7 +202,7 @@ def _number(value: float, like: Measured, t: Words) -> str:
 
 def _change(change: Measured, t: Words) -> str:
     """Return a change with its sign."""
-    text = str(figure_texts.said(change, t))
+    text = str(figure_texts.figure_text(change, t))
     return f"+{text}" if (change.value or 0.0) > 0 else text
 
 

@@ -9,7 +9,7 @@ _LEAST, _PERCENT = "at least ", 100.0
 
 
 @dataclass(frozen=True)
-class Said:
+class FigureText:
     """A figure in words.
 
     :param value: the value with its unit; empty when it was not measured.
@@ -25,18 +25,18 @@ class Said:
         return self.missing or " ".join(filter(None, (self.value, self.about)))
 
 
-def said(measured: Measured, t: Words) -> Said:
+def figure_text(measured: Measured, t: Words) -> FigureText:
     """Return a figure in words; a ratio in percent."""
     if measured.value is None:
-        return Said(missing=t("measured.not", why=t.quoted(measured.why) or t("measured.no-reason")))
+        return FigureText(missing=t("measured.not", why=t.quoted(measured.why) or t("measured.no-reason")))
     text = _times(_PERCENT, measured, "%").in_words() if measured.unit == "ratio" else measured.in_words()
     value, _, about = text.removeprefix(_LEAST).partition(" ± ")
     value = _in_unit(value, t)
     if measured.at_least:
         value = t("measured.at-least", value=value)
     if about:
-        return Said(value, f"± {_in_unit(about, t)}")
-    return Said(value, t("measured.exact") if measured.uncertainty == 0 else t("measured.about-unknown"))
+        return FigureText(value, f"± {_in_unit(about, t)}")
+    return FigureText(value, t("measured.exact") if measured.uncertainty == 0 else t("measured.about-unknown"))
 
 
 def number(value: float, unit: str, t: Words) -> str:
@@ -46,9 +46,9 @@ def number(value: float, unit: str, t: Words) -> str:
     return _in_unit(f"{value:g} {'write' if unit == 'writes' and value == 1 else unit}", t)
 
 
-def in_milliseconds(measured: Measured, t: Words) -> Said:
+def in_milliseconds(measured: Measured, t: Words) -> FigureText:
     """Return a figure in seconds in words as milliseconds."""
-    return said(_times(1000, measured, "ms"), t)
+    return figure_text(_times(1000, measured, "ms"), t)
 
 
 def _times(factor: float, one: Measured, unit: str) -> Measured:

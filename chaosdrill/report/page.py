@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.report import embedding, palette
 from chaosdrill.report.figures.base import locale
-from chaosdrill.report.sanitizing import as_json, on_one_line, shown
+from chaosdrill.report.sanitizing import as_json, escape_invisible, on_one_line
 from chaosdrill.report.texts import Words
 
 Figure = Mapping[str, Any]
@@ -61,7 +61,7 @@ def _environment(language: str) -> Any:
 
 def _seen(value: Any) -> Any:
     """Escape the invisible characters of every value that a template shows: texts, figures and lists."""
-    return value if hasattr(value, "__html__") else shown(str(value))
+    return value if hasattr(value, "__html__") else escape_invisible(str(value))
 
 
 def _verbatim(text: str) -> Any:

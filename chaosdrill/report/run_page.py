@@ -38,7 +38,7 @@ def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
         problems=problems,
         judgement=view.judgement,
         reasons=list(_reasons(view, t)),
-        said=partial(figure_texts.said, t=t),
+        said=partial(figure_texts.figure_text, t=t),
         in_ms=partial(figure_texts.in_milliseconds, t=t),
         wanted=partial(figure_texts.number, t=t),
         clock=clock,

@@ -10,7 +10,7 @@ _KEPT = "\n\t"
 _WRITTEN_OUT = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
-def shown(text: str) -> str:
+def escape_invisible(text: str) -> str:
     """Return a text with every invisible character escaped, such as ``\\x1b``; line ends stay."""
     if text.isascii() and text.isprintable():
         return text
@@ -26,7 +26,7 @@ def in_figure(text: str, most: int = 200) -> str:
 
     :param most: the greatest length; longer labels are truncated.
     """
-    line = " ".join(shown(text).split())
+    line = " ".join(escape_invisible(text).split())
     return html.escape(line if len(line) <= most else f"{line[: most - 1]}…", quote=False)
 
 

@@ -8,7 +8,7 @@ from time import sleep
 
 from chaosdrill.aws import System, lease_guard
 from chaosdrill.aws.ambiguous_result import FAILURES
-from chaosdrill.coordination import held
+from chaosdrill.coordination import hold_lease
 from chaosdrill.coordination.interface import Coordination, Lease, RecordedUndo, SystemState
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.parts.registry import lease_keys
@@ -114,7 +114,7 @@ def _lease(
     pays = {one.run for one in state.owed}
     end = next((one.lease.end for one in found.runs if one.lease and one.lease.end), "")
     with (
-        held(
+        hold_lease(
             coordination,
             lambda: take_lease(system, coordination, stale_leases(state), pays, end),
             on_stop=lambda stop: stopped.set(),

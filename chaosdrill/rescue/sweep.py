@@ -16,7 +16,7 @@ from pathlib import Path
 from chaosdrill.analysis.untrusted_json import mapping
 from chaosdrill.aws import System
 from chaosdrill.aws.ambiguous_result import FAILURES
-from chaosdrill.coordination import coordination_of, held, lease_request
+from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.coordination.interface import Lease, LeaseRequest, SystemState
 from chaosdrill.coordination.items import iso
 from chaosdrill.errors import DrillError
@@ -202,7 +202,7 @@ def _lease(system: System) -> Iterator[threading.Event]:
         logger.warning(f"the sweep stops: {why}")
         stopped.set()
 
-    with held(coordination, lambda: coordination.acquire(request), on_stop=stop, on_lost=stop):
+    with hold_lease(coordination, lambda: coordination.acquire(request), on_stop=stop, on_lost=stop):
         yield stopped
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chaosdrill.aws import System
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.coordination.interface import Coordination, Lease, SystemState
 from chaosdrill.errors import DrillError
 from chaosdrill.history.owed_undos import OwedUndo
@@ -158,4 +158,4 @@ def settled_region(system: System, goal: str) -> RegionStatus:
     :param goal: the state to wait for: clients follow the routing after a while; empty: one read.
     """
     within_s = FOLLOWS_WITHIN_S * system.topology.time_scale if goal else 0.0
-    return seen_within(lambda: region_status(system), lambda one: one.state in (goal, "unknown"), within_s)
+    return poll_until(lambda: region_status(system), lambda one: one.state in (goal, "unknown"), within_s)

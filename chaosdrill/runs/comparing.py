@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from chaosdrill.analysis.comparability import LeftOut
+from chaosdrill.analysis.comparability import ExcludedRun
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput, problem
@@ -36,13 +36,13 @@ def _compared(directory: Path, summary: Summary) -> ComparedRun:
     return compared_run(directory.name, said)
 
 
-def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], list[LeftOut]]:
+def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], list[ExcludedRun]]:
     """Return the comparable parts of stored runs, and the runs that cannot be read, with the reason."""
     runs, left_out = [], []
     for directory in directories:
         summary = read_summary(directory)
         if why := _why_unread(summary):
-            left_out.append(LeftOut(directory.name, why))
+            left_out.append(ExcludedRun(directory.name, why))
         else:
             runs.append(_compared(directory, summary))
     return runs, left_out

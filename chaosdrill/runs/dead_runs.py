@@ -11,7 +11,7 @@ from chaosdrill.analysis.untrusted_json import mapping, text
 from chaosdrill.history.owed_undos import FAULT, HEARTBEAT, LOAD, OwedUndo, owed_undos
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.liveness import lock_dead_run
 from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import DRILL, read_summary
 
@@ -76,7 +76,7 @@ def dead_run(directory: Path, events: Sequence[Mapping[str, Any]]) -> DeadRun | 
     opened = first(events, "drill-opened")
     if not opened or first(events, "drill-closed") or not (directory / HISTORY).exists():
         return None
-    with left_behind(directory) as left:
+    with lock_dead_run(directory) as left:
         if not left:
             return None
     state: Mapping[str, Any] = next((one for one in reversed(events) if one.get("event") == "region-state"), {})

@@ -18,12 +18,12 @@ ELSEWHERE_S = 600.0  # a drill writes its clocks every 30 s
 
 def goes_on(directory: Path) -> bool:
     """Return whether the drill of a run directory still runs; True also when that is unknown."""
-    with left_behind(directory) as left:
+    with lock_dead_run(directory) as left:
         return not left and os.path.exists(directory / HISTORY)
 
 
 @contextmanager
-def left_behind(directory: Path) -> Iterator[bool]:
+def lock_dead_run(directory: Path) -> Iterator[bool]:
     """Yield whether a run has a history that no process writes any more; within the block none can begin to.
 
     The lock of a process on another machine may be invisible here, because not every network file system shares locks.

@@ -25,7 +25,7 @@ def problem_of_name(name: str) -> str:
     return ""
 
 
-def shown(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return an untrusted name for a message: short, with control characters escaped."""
     text = ascii(name)
     return text if len(text) <= 120 else f"{text[:100]}…"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.runs.entries import RunEntry, entry_of, opened_of
-from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.liveness import lock_dead_run
 from chaosdrill.runs.lookup import names_of_runs
 from chaosdrill.runs.summaries import read_summary
 
@@ -76,7 +76,7 @@ def why_not(directory: Path) -> str:
     if not opened_of(directory) and not read_summary(directory).said:
         return "not recognizable as a run: remove it by hand"
     if os.path.exists(directory / HISTORY):
-        with left_behind(directory) as left:
+        with lock_dead_run(directory) as left:
             return "" if left else "its drill still goes on"
     return ""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chaosdrill.analysis.clocks import Offset, offset_of
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.ledger import WriteLedger, ledger_of
-from chaosdrill.analysis.region_observations import looks, regions_of_addresses
+from chaosdrill.analysis.region_observations import facts_changes, regions_of_addresses
 from chaosdrill.analysis.run import RecordSource, Run
 from chaosdrill.history.run_directory import TIMELINE
 from chaosdrill.messages import Name, as_it_is, sentence
@@ -55,7 +55,7 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
         sources.extend(_source(file, shape, offset(file.source)) for file in records.files)
         return arrays_of(records, offset)
 
-    regions = regions_of_addresses(looks(Run(tuple(events))))
+    regions = regions_of_addresses(facts_changes(Run(tuple(events))))
 
     def beats_of(records: Records, offset: "Offsets") -> "Beats":
         return arrays.beats(records, offset, regions)

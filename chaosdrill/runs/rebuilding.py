@@ -18,7 +18,7 @@ from chaosdrill.runs.documents import json_document, read_regular
 from chaosdrill.runs.entries import opened_of
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.journals import journal_of
-from chaosdrill.runs.liveness import left_behind
+from chaosdrill.runs.liveness import lock_dead_run
 from chaosdrill.runs.lookup import names_of_runs
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any
     path = directory / name
     if os.path.lexists(path) or not opened_of(directory):
         return False
-    with left_behind(directory) as left:
+    with lock_dead_run(directory) as left:
         if not left:
             return False
         with suppress(FileExistsError):  # another process was faster

@@ -22,7 +22,7 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Told:
+class RecordedFile:
     """The history's record of a file.
 
     :param sha256: None: the file could not be collected, and ``why``.
@@ -101,7 +101,7 @@ def _odd(name: str, path: Path) -> str:
     return problem_of_name(name)
 
 
-def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, Told]:
+def recorded_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, RecordedFile]:
     """Return the history's record of each file, by its path in the run.
 
     :param there: the existing files: the history has the experiment's hash, but not the ending of its file.
@@ -116,23 +116,23 @@ def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, 
             case "load-seen" if event.get("sha256"):
                 told["timeline.jsonl"] = _of(event)
             case "drill-closed" if isinstance(event.get("files"), Mapping):
-                told |= {str(name): Told(str(sha256)) for name, sha256 in event["files"].items()}
+                told |= {str(name): RecordedFile(str(sha256)) for name, sha256 in event["files"].items()}
     if any(name.startswith(f"{EXPERIMENT}.") for name in told):
         told.pop(EXPERIMENT, None)
     for name in _inside(events) & told.keys():
-        told[name] = Told(told[name].sha256, told[name].why, must=False)
+        told[name] = RecordedFile(told[name].sha256, told[name].why, must=False)
     return told
 
 
-def _originals(events: Sequence[Event], there: Iterable[str]) -> dict[str, Told]:
-    found: dict[str, Told] = {}
+def _originals(events: Sequence[Event], there: Iterable[str]) -> dict[str, RecordedFile]:
+    found: dict[str, RecordedFile] = {}
     for event in events:
         if event.get("event") == "drill-opened" and event.get("experiment_sha256"):
             named = [name for name in there if "/" not in name and name.startswith(f"{EXPERIMENT}.")]
-            told = Told(str(event["experiment_sha256"]), original=True)
+            told = RecordedFile(str(event["experiment_sha256"]), original=True)
             found |= dict.fromkeys(named or [EXPERIMENT], told)
         if event.get("event") == "target-opened" and event.get("topology_sha256"):
-            found[TOPOLOGY] = Told(str(event["topology_sha256"]), original=True)
+            found[TOPOLOGY] = RecordedFile(str(event["topology_sha256"]), original=True)
     return found
 
 
@@ -146,14 +146,14 @@ def _name(event: Event) -> str:
     return Path(str(event.get("file"))).name  # never outside the run
 
 
-def _of(event: Event) -> Told:
+def _of(event: Event) -> RecordedFile:
     sha256 = event.get("sha256")
-    return Told(str(sha256) if sha256 is not None else None, str(event.get("why") or ""))
+    return RecordedFile(str(sha256) if sha256 is not None else None, str(event.get("why") or ""))
 
 
 def untold_files(directory: Path, events: Sequence[Event]) -> dict[str, str]:
     """Return the sha256 of each file of a run that its history has not recorded yet, for its last event."""
-    told = {name for name, one in told_files(events).items() if not one.original}
+    told = {name for name, one in recorded_files(events).items() if not one.original}
     files = run_files(directory).plain
     wanted = [name for name in files if name not in told | NEVER_TOLD and not name.endswith(PART)]
     return {name: sha256_of(files[name]) for name in wanted}

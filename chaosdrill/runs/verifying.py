@@ -16,7 +16,7 @@ from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.history.whole_files import PART
 from chaosdrill.runs.documents import read_json
 from chaosdrill.runs.jsonl import values
-from chaosdrill.runs.recorded_hashes import NEVER_TOLD, RunFiles, Told, as_recorded, run_files, told_files
+from chaosdrill.runs.recorded_hashes import NEVER_TOLD, RecordedFile, RunFiles, as_recorded, recorded_files, run_files
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.summaries import read_summary
 
@@ -82,7 +82,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
     lines, torn, why = _lines(directory / HISTORY)
     events = [event for event in values(lines) if isinstance(event, dict)]
     found = as_recorded(run_files(directory))
-    told = told_files(events, found.plain)
+    told = recorded_files(events, found.plain)
     excused = _excused(events, found.plain.keys() - told.keys())
     problems = [*_of_history(lines, torn, why), *_of_files(found, told, excused)]
     stored, judged = _stored(directory, events), _judged(directory) if judging and not why else ""
@@ -143,7 +143,7 @@ def _excused(events: Sequence[Mapping[str, Any]], untold: AbstractSet[str]) -> A
     return untold & (LOGS if "files" in closed[-1] else DOCUMENTS | LOGS)
 
 
-def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[Deviation]:
+def _of_files(found: RunFiles, told: Mapping[str, RecordedFile], excused: AbstractSet[str]) -> Iterator[Deviation]:
     for name, why in found.odd.items():
         yield Deviation(name, ADDED if name not in told else ALTERED, why)
     for name, path in found.plain.items():
@@ -156,7 +156,7 @@ def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[st
             yield Deviation(name, MISSING, "recorded in the history, but missing")
 
 
-def _differs(name: str, path: Path, told: Told) -> Iterator[Deviation]:
+def _differs(name: str, path: Path, told: RecordedFile) -> Iterator[Deviation]:
     try:
         sha256 = sha256_of(path)
     except OSError as error:
@@ -169,7 +169,7 @@ def _differs(name: str, path: Path, told: Told) -> Iterator[Deviation]:
         yield Deviation(name, ALTERED, f"its sha256 is {sha256}, the history says {told.sha256}{also}")
 
 
-def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[str]:
+def _not_covered(found: RunFiles, told: Mapping[str, RecordedFile], excused: AbstractSet[str]) -> Iterator[str]:
     if excused:
         names = ", ".join(sorted(excused))
         yield f"the history has no record of {names}: it is unknown whether they were altered"

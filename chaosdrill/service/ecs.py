@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
-from chaosdrill.aws.ambiguous_result import change, left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.ambiguous_result import change, describe_half_done
+from chaosdrill.aws.polling import poll
 from chaosdrill.errors import BadInput, TimedOut, problem
 
 
@@ -75,8 +75,10 @@ def wait_until_running(system: System, service: Service, count: int, timeout_s: 
 
     :raises TimedOut: when they do not after ``timeout_s`` seconds.
     """
-    with left_behind(f"the desired count of ECS service {service.name} is {count}, and its tasks follow by themselves"):
-        for now in seen(lambda: counts(system, service), timeout_s):
+    with describe_half_done(
+        f"the desired count of ECS service {service.name} is {count}, and its tasks follow by themselves"
+    ):
+        for now in poll(lambda: counts(system, service), timeout_s):
             if (now.running, now.pending) == (count, 0):
                 return
     raise TimedOut(

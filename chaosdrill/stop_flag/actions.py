@@ -49,12 +49,19 @@ def set_stop_flag(
     was = dynamodb.stop_flag(system, region)
     if expected is not None and was != expected:
         raise Refused(
-            f"the stop flag of {region} is {dynamodb.shown(was)} and not {dynamodb.shown(expected)} as expected: "
+            f"the stop flag of {region} is {dynamodb.flag_text(was)} and not {dynamodb.flag_text(expected)} as "
+            "expected: "
             "nothing was changed",
             code="stop-flag-unexpected",
         )
     if was == value:
-        return {"done": False, "region": region, "was": was, "is": was, "why": f"it is {dynamodb.shown(value)} already"}
+        return {
+            "done": False,
+            "region": region,
+            "was": was,
+            "is": was,
+            "why": f"it is {dynamodb.flag_text(value)} already",
+        }
     record(
         "undo", undo="set_stop_flag", arguments={"region": region, "value": was, **({"table": table} if table else {})}
     )

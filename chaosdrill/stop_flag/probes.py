@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill.activity import probe
 from chaosdrill.aws import dynamodb, system_of
 from chaosdrill.aws.overrides import with_flag_table
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.aws.regions import region_named
 
 __all__ = ["stop_flag"]
@@ -36,6 +36,6 @@ def stop_flag(
     system = system_of(configuration, secrets)
     name = region_named(system, region)
     system = with_flag_table(system, name, table)
-    return seen_within(
+    return poll_until(
         lambda: dynamodb.stop_flag(system, name), lambda seen: wanted in (None, seen), float(within_s or 0)
     )

@@ -15,10 +15,10 @@ def in_words(event: Event) -> str:
     """Return an event as one line for a terminal; empty for an unimportant one."""
     name = text(event.get("event"))
     said = _WORDS[name](event) if name in _WORDS else ""
-    return shown(said)
+    return single_line(said)
 
 
-def shown(said: str, longest: int = LONGEST) -> str:
+def single_line(said: str, longest: int = LONGEST) -> str:
     """Return untrusted text as one line of limited length."""
     line = one_line(said[: 4 * longest])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"

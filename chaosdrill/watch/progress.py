@@ -10,7 +10,7 @@ from typing import Any
 from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
 from chaosdrill.time_zones import NS, ONLY_UTC, Zone, local
 from chaosdrill.watch.beats import LiveBeats, OngoingOutage, roles
-from chaosdrill.watch.event_texts import Event, in_words, shown
+from chaosdrill.watch.event_texts import Event, in_words, single_line
 
 RECENT_S = 5.0
 LAST = 50  # changes kept
@@ -75,34 +75,34 @@ class DrillProgress:
         self.last_s = at_s
         self._note(text(event.get("event")), event, at_s)
         words = in_words(event)
-        return [self._changed(at_s, words, {"event": shown(text(event.get("event")))})] if words else []
+        return [self._changed(at_s, words, {"event": single_line(text(event.get("event")))})] if words else []
 
     def _note(self, name: str, event: Event, at_s: float) -> None:
         if name == "drill-opened":
             self._opened(event, at_s)
         elif name == "target-opened":
-            self.target, self.scale = shown(text(event.get("target"))), number(event.get("scale"))
+            self.target, self.scale = single_line(text(event.get("target"))), number(event.get("scale"))
         elif name == "phase":
-            self.phase, self.phase_since_s = shown(text(event.get("phase"))), at_s
+            self.phase, self.phase_since_s = single_line(text(event.get("phase"))), at_s
         elif name == "activity-started":
-            self.step, self.step_since_s = shown(text(event.get("activity"))), at_s
+            self.step, self.step_since_s = single_line(text(event.get("activity"))), at_s
         elif name == "activity-ended":
             self.step, self.step_since_s = "", None
             self.steps_done += 1
         elif name == "region-state":
-            self.region, self.region_since_s = shown(text(event.get("state"))), at_s
+            self.region, self.region_since_s = single_line(text(event.get("state"))), at_s
         elif name == "region-facts":
             self.beats.take_facts(event)
         elif name == "clock-measured":
             self.beats.take_clock(event)
         elif name == "drill-closed":
             self.state, self.ended_s = CLOSED, at_s
-            self.verdict = shown(text(event.get("verdict")))
-            self.reasons = tuple(shown(text(one)) for one in sequence(event.get("reasons")))
+            self.verdict = single_line(text(event.get("verdict")))
+            self.reasons = tuple(single_line(text(one)) for one in sequence(event.get("reasons")))
 
     def _opened(self, event: Event, at_s: float) -> None:
-        self.began_s, self.title = at_s, shown(text(event.get("title")))
-        self.target = shown(text(event.get("target")))
+        self.began_s, self.title = at_s, single_line(text(event.get("title")))
+        self.target = single_line(text(event.get("target")))
         self.roles = roles(event.get("configuration"))
         self.steps_planned = sum(len(sequence(steps)) for steps in mapping(event.get("planned")).values())
 

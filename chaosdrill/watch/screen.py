@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chaosdrill.watch.event_texts import shown
+from chaosdrill.watch.event_texts import single_line
 from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, DrillProgress
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _legend(progress: DrillProgress, now_s: float) -> Line:
     line: Line = []
     for region in list(regions)[:3]:
         letter, colour = _letter(progress, region)
-        line += [(letter, colour), (f" {shown(region) or 'served'}  ", GREY)]
+        line += [(letter, colour), (f" {single_line(region) or 'served'}  ", GREY)]
     line += [(UNSERVED, RED), (" unserved  ", GREY), (f"{MIXED} some unserved  ", GREY)]
     age_s = now_s - (progress.beats.newest_s or now_s)
     return line if progress.state != ONGOING else [*line, (f"newest {max(0.0, age_s):.0f} s old", GREY)]

@@ -19,7 +19,7 @@ from chaosdrill.gamedays.events import Entry
 from chaosdrill.gamedays.findings import Assignment
 from chaosdrill.gamedays.identities import principal_of_process
 from chaosdrill.gamedays.ledger import Ledger
-from chaosdrill.gamedays.observations import Observation, Shown
+from chaosdrill.gamedays.observations import Observation, ShownFinding
 from chaosdrill.gamedays.run_observations import assign, findings_of, observe, recorded
 from tests.contract.activities_rig import Rig
 from tests.contract.test_coordination import busy_machine, store
@@ -87,7 +87,7 @@ def test_findings_and_their_assignment_are_kept(store: ItemStore, tmp_path: Path
     (found,) = findings_of(store, system, recorded(store, system), "sre")
     assert (found.owner, found.ticket, found.is_open) == ("suzuki", "CHG-1", True)
     assert findings_of(store, f"{system}-other", [Observation("r", "", "", "", None, "passed", shown=())], "sre") == []
-    assert isinstance(kept.shown[0], Shown)
+    assert isinstance(kept.shown[0], ShownFinding)
 
 
 def test_on_aws_a_person_is_an_sts_principal_and_in_the_lab_a_user_of_the_machine(rig: Rig, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaosdrill.aws import System, system_of
-from chaosdrill.client.heartbeat_records import Kept, collected
+from chaosdrill.client.heartbeat_records import HeartbeatFiles, collected
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
@@ -90,7 +90,7 @@ def test_any_newer_python_will_do(system: System, host: Path, tmp_path: Path, mo
 
 
 def test_what_was_collected_is_told_with_its_hash_and_whether_it_is_whole(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, ("beats.jsonl", "ledger.jsonl"))
+    kept = HeartbeatFiles(tmp_path, ("beats.jsonl", "ledger.jsonl"))
     kept.append("beats.jsonl", b'{"chaosdrill":"beats"}\n["b",0]\n')
     assert kept.sizes() == {"beats.jsonl": 31}
     kept.append("beats.jsonl", b'["e",7,[1]]\n')

@@ -13,7 +13,7 @@ import pytest
 
 from chaosdrill.client import collecting, locust_page
 from chaosdrill.client.collecting import collect, finish
-from chaosdrill.client.heartbeat_records import BEATS, LEDGER, Kept
+from chaosdrill.client.heartbeat_records import BEATS, LEDGER, HeartbeatFiles
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import DrillError
 from tests.contract.activities_rig import drill
@@ -240,7 +240,7 @@ def test_a_response_that_is_no_list_of_files_is_said_to_be_none(page: Page, run:
 
 @pytest.mark.parametrize("name", ["requests-locust-1.jsonl", "../history.jsonl", "notes.txt", "x.jsonl"])
 def test_a_client_host_adds_to_no_file_but_the_heartbeats_own(run: Path, name: str) -> None:
-    kept = Kept(run, (BEATS, LEDGER))
+    kept = HeartbeatFiles(run, (BEATS, LEDGER))
     with fails_with("client-response-unexpected"):
         kept.append(name, b"theirs\n")
     untouched(run)

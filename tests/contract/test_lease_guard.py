@@ -8,7 +8,7 @@ import pytest
 
 from chaosdrill.aws import system_of
 from chaosdrill.aws.guard import changes_something
-from chaosdrill.aws.lease_guard import READING_COMMANDS, held
+from chaosdrill.aws.lease_guard import READING_COMMANDS, guarded_by
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss import experiments, in_force
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
@@ -67,7 +67,7 @@ def break_aws(rig: Rig, service: str, kind: str, operation: str, calls: int | No
 
 def test_no_change_reaches_aws_and_reads_do(rig: Rig, one_drill: OpenDrill) -> None:
     before = last_call(rig)
-    with held(Lease()):
+    with guarded_by(Lease()):
         with fails_with("lease-ended"):
             set_stop_flag(**CLOSE, configuration=rig.configuration)
         assert stop_flag(OSAKA, configuration=rig.configuration) is True
@@ -85,7 +85,7 @@ def test_no_change_reaches_aws_and_reads_do(rig: Rig, one_drill: OpenDrill) -> N
 def test_a_retry_is_not_sent(rig: Rig, one_drill: OpenDrill, kind: str) -> None:
     before = last_call(rig)
     break_aws(rig, "dynamodb", kind, "UpdateItem")
-    with held(Lease(enough_for=1)), fails_with("lease-ended"):
+    with guarded_by(Lease(enough_for=1)), fails_with("lease-ended"):
         set_stop_flag(**CLOSE, configuration=rig.configuration)
     assert changes_since(rig, before) == ["UpdateItem"]
     assert stop_flag(OSAKA, configuration=rig.configuration) is True
@@ -94,7 +94,7 @@ def test_a_retry_is_not_sent(rig: Rig, one_drill: OpenDrill, kind: str) -> None:
 def test_an_attempt_that_was_carried_out_before_its_retry_was_refused_is_found(rig: Rig, one_drill: OpenDrill) -> None:
     before = last_call(rig)
     break_aws(rig, "dynamodb", "lost-answer", "UpdateItem")
-    with held(Lease(enough_for=1)):
+    with guarded_by(Lease(enough_for=1)):
         assert set_stop_flag(**CLOSE, configuration=rig.configuration)["done"] is True
     assert changes_since(rig, before) == ["UpdateItem"]
 

@@ -25,7 +25,7 @@ from chaosdrill import region
 from chaosdrill.aws import system_of
 from chaosdrill.cli import cli
 from chaosdrill.client import domain, heartbeat
-from chaosdrill.client.heartbeat_records import Kept
+from chaosdrill.client.heartbeat_records import HeartbeatFiles
 from chaosdrill.dns import probes
 from tests.contract import lab_aws
 from tests.contract.accounts import profile
@@ -169,7 +169,7 @@ def test_a_client_host_that_takes_no_commands_leaves_the_state_unknown(rig: Rig,
 def test_while_the_heartbeat_runs_there_its_lookups_count(
     rig: Rig, configuration: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: Any, used: bool
 ) -> None:
-    kept = Kept(tmp_path, ("beats.jsonl",))
+    kept = HeartbeatFiles(tmp_path, ("beats.jsonl",))
     kept.append("beats.jsonl", json.dumps(["d", 1, OSAKA_S, 60, ""]).encode() + b"\n")
     known = {"ended": False, "where": "ssm", "settings": {"url": "http://api.example.com"}, "kept": kept, **changes}
     path = system_of(configuration).topology.path

@@ -17,7 +17,7 @@ import yaml
 
 from chaosdrill.automatic_failover.triggers import rule_state
 from chaosdrill.aws import System, system_of
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.client.host.leftovers import PROGRAMS, program_on_host
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee
@@ -146,7 +146,7 @@ class KillLab:
     def world(self) -> dict[str, Any]:
         """Read what a drill may change."""
         system = system_of({"topology": str(self.topology)})
-        return seen_within(lambda: _world(system), lambda found: found["facts"]["database"].endswith("-ready"), 30.0)
+        return poll_until(lambda: _world(system), lambda found: found["facts"]["database"].endswith("-ready"), 30.0)
 
     def begin_in_standby(self) -> None:
         """Move the application to the standby region, as a drill has done that ended there on purpose."""
@@ -166,7 +166,7 @@ class KillLab:
 
     def lost(self, accepted: list[str]) -> list[str]:
         """List the writes that are not settled, after a while."""
-        return seen_within(lambda: self._unsettled(accepted), lambda found: not found, SETTLED_WITHIN_S)
+        return poll_until(lambda: self._unsettled(accepted), lambda found: not found, SETTLED_WITHIN_S)
 
     def _unsettled(self, accepted: list[str]) -> list[str]:
         found = self.lab.call("truth")["transactions"]
@@ -223,7 +223,7 @@ class KillLab:
         """Start the Locust that was killed, as a person does."""
         self.lab.call("load_generator.start", locustfile="")
         url = system_of({"topology": str(self.topology)}).topology.client.url
-        seen_within(lambda: LoadGenerator(url).state(), lambda _: True, READ_WITHIN_S)
+        poll_until(lambda: LoadGenerator(url).state(), lambda _: True, READ_WITHIN_S)
 
     def _region(self, part: str) -> str:
         plan = self.lab.plan

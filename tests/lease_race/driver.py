@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from chaosdrill.aws import System, lease_guard, system_of
 from chaosdrill.aws.ambiguous_result import FAILURES
-from chaosdrill.coordination import coordination_of, held, lease_request
+from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.coordination.interface import Lease, SystemState
 from chaosdrill.errors import LeaseEnded, Refused
 from chaosdrill.history.owed_undos import OwedUndo
@@ -89,7 +89,7 @@ class Driver:
         if state is None:
             return
         stale, owing = stale_leases(state), {one.run for one in state.owed}
-        with held(
+        with hold_lease(
             self._coordination,
             lambda: self._take(run, stale, owing),
             on_stop=lambda stop: None,
@@ -159,7 +159,7 @@ class Driver:
 
 @contextmanager
 def unguarded(lease: Any) -> Iterator[None]:
-    """Stand in for :func:`lease_guard.held`: no change depends on the lease."""
+    """Stand in for :func:`lease_guard.guarded_by`: no change depends on the lease."""
     yield
 
 
@@ -169,7 +169,7 @@ def _be_driver(options: argparse.Namespace, number: int) -> NoReturn:
     os.environ[APP] = name
     skew_clocks(random)
     if options.unguarded:
-        lease_guard.held = unguarded
+        lease_guard.guarded_by = unguarded
     driver = Driver(name, options.topology, options.rule, options.region, random)
     signal.signal(signal.SIGTERM, lambda *_: driver.ends.set())
     driver.run_until_ended()

@@ -23,7 +23,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from chaosdrill.aws import System, dynamodb, lease_guard, system_of
 from chaosdrill.aws.ambiguous_result import FAILURES
-from chaosdrill.coordination import coordination_of, held, lease_request
+from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.coordination.interface import Lease
 from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.parts.registry import lease_keys
@@ -60,7 +60,7 @@ class Holder:
     def run(self) -> None:
         """Hold the lease until the end."""
         request = lease_request(self._system, self._name, "drill", lease_keys(self._system.topology))
-        with held(
+        with hold_lease(
             self._coordination,
             lambda: self._coordination.acquire(request),
             on_stop=lambda stop: None,

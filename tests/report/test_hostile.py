@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.report.build import report_of, write_report
 from chaosdrill.report.embedding import data_block
-from chaosdrill.report.sanitizing import in_figure, shown
+from chaosdrill.report.sanitizing import escape_invisible, in_figure
 from chaosdrill.report.texts import Words
 from tests.chromium import needs_chromium
 from tests.further import first_of
@@ -178,7 +178,7 @@ def test_a_data_block_is_json_that_no_parser_of_html_takes_for_markup(value):
 @given(st.text())
 def test_what_is_shown_holds_nothing_that_cannot_be_seen(text):
     assert not re.search(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ue000-\uf8ff]", shown(text)
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ue000-\uf8ff]", escape_invisible(text)
     )
     assert "\n" not in in_figure(text)
     assert not re.search(r"[<>]", in_figure(text))
@@ -186,4 +186,4 @@ def test_what_is_shown_holds_nothing_that_cannot_be_seen(text):
 
 def test_text_that_people_write_stays_as_it_is():
     for text in ("復旧時間 9.3 秒\n\tã é ß", "全角　スペース", "naïve → 🎉"):
-        assert shown(text) == text
+        assert escape_invisible(text) == text

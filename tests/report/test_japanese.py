@@ -26,7 +26,16 @@ from chaosdrill.controls.record import DrillRecord
 from chaosdrill.errors import Refused
 from chaosdrill.history import History
 from chaosdrill.history.log import read_history
-from chaosdrill.messages import Name, Sentence, as_it_is, made_of, said_by, said_in, sentence, together
+from chaosdrill.messages import (
+    Name,
+    Sentence,
+    as_it_is,
+    sentence,
+    sentence_at,
+    sentences_from_json,
+    sentences_to_json,
+    together,
+)
 from chaosdrill.paths import RUNS_VARIABLE
 from chaosdrill.report.build import report_of
 from chaosdrill.report.comparison_page import circumstance
@@ -316,7 +325,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for day in range(1, 11):
         told = judgement(9.3 + day, lost_writes_after_failback=unmeasured(), error_s=figure(33.0, about=0.0))
         told |= {"movements": [movement(), movement("fail-back")]}
-        told["said"] = said_in(told)
+        told["said"] = sentences_to_json(told)
         known = {"git commit": str(day), "version of some library": str(day), "variable users": day}
         told_of = {"judgement": told, "hypothesis": [probe(during=[0, 3])], "circumstances": known}
         more = {3: {"verdict": "invalid"}, 4: {"broken": ["two-writers"]}, 5: {"scale": 1}}.get(day, {})
@@ -388,7 +397,7 @@ def test_what_somebody_else_wrote_costs_no_more_than_it_is_long() -> None:
     nested: Any = "x'\\"
     for _ in range(200):
         nested = [nested]
-    (made,) = made_of([{"text": "t", "template": "{why}", "values": {"why": nested}}]).values()
+    (made,) = sentences_from_json([{"text": "t", "template": "{why}", "values": {"why": nested}}]).values()
     assert len(str(made.values)) < 100
 
 
@@ -413,7 +422,7 @@ def test_a_drill_that_is_refused_says_why_in_japanese() -> None:
         Refused(sentence("cannot be read: {why}", why=sentence("no answer within {seconds:g} s", seconds=5.0)))
     )
     record.refused(Refused("by somebody else"))
-    first, second = (said_by(event, "why") for event in record.events)
+    first, second = (sentence_at(event, "why") for event in record.events)
     assert (JA.say(first), JA.can_say(second)) == ("読み取れません: 5 秒以内に応答がありません", False)
     assert [first, second] == ["cannot be read: no answer within 5 s", "by somebody else"]
 
@@ -424,10 +433,10 @@ def test_what_a_summary_keeps_of_a_sentence_is_read_back() -> None:
         "clients were without service for {recovery}, the objective rto_s is {wanted:g} s", recovery=took, wanted=2.0
     )
     document = {"reasons": [one, one, as_it_is("of others")], "unit": "s"}
-    said = json.loads(json.dumps(said_in(document)))
+    said = json.loads(json.dumps(sentences_to_json(document)))
     assert [told["text"] for told in said] == [one]
     assert (
-        JA.say(made_of(said)[one])
+        JA.say(sentences_from_json(said)[one])
         == JA.say(one)
         == "クライアントの停止時間は 3.92 秒 ± 0.05 秒です (目標 rto_s は 2 秒)"
     )
@@ -448,9 +457,9 @@ def test_what_a_summary_keeps_of_a_sentence_is_read_back() -> None:
 )
 def test_whatever_a_summary_tells_of_its_sentences_is_read(values: Any) -> None:
     told = [{"text": "5 ms", "template": "{seconds:.1f} s", "values": values}, {"template": 1}, 7, None, "x", [[]]]
-    for one in made_of(told).values():
+    for one in sentences_from_json(told).values():
         assert isinstance(JA.say(one), str)
-    assert made_of({"text": 1}) == made_of(None) == {}
+    assert sentences_from_json({"text": 1}) == sentences_from_json(None) == {}
     assert JA.say(Sentence("5 ms", "{seconds:.1f} s", {"seconds": "5"})) == "5 ms"
 
 

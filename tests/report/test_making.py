@@ -17,7 +17,7 @@ from chaosdrill.cli import cli
 from chaosdrill.messages import as_it_is, sentence
 from chaosdrill.report import build
 from chaosdrill.report.build import read_given, report_of, write_report
-from chaosdrill.report.figure_texts import in_milliseconds, number, said
+from chaosdrill.report.figure_texts import figure_text, in_milliseconds, number
 from chaosdrill.report.run_page import run_page
 from chaosdrill.report.texts import Words
 from chaosdrill.report.view import view_of
@@ -349,7 +349,7 @@ def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
     ],
 )
 def test_a_figure_is_never_more_exact_than_it_is_known(measured, english, japanese):
-    assert (str(said(measured, EN)), str(said(measured, JA))) == (english, japanese)
+    assert (str(figure_text(measured, EN)), str(figure_text(measured, JA))) == (english, japanese)
 
 
 def test_units():

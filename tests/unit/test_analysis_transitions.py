@@ -11,7 +11,7 @@ from chaosdrill.analysis.client_observations import Served, served
 from chaosdrill.analysis.effect import LANDED, NO_EFFECT, fault_effect
 from chaosdrill.analysis.metrics import effect, latencies, without_service
 from chaosdrill.analysis.records import Beats
-from chaosdrill.analysis.region_observations import FactsChange, Span, at, during, looks, turned
+from chaosdrill.analysis.region_observations import FactsChange, Span, at, during, facts_changes, turned
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.transitions import Leg, TransitionStep
 from chaosdrill.messages import NOTHING
@@ -77,7 +77,7 @@ def test_a_look_that_does_not_say_what_was_before_it_follows_the_one_that_was_wr
         {"event": "region-facts", "ended_ns": 30, "facts": {}, "previous_ns": 29},
         {"event": "region-facts", "ended_ns": "later", "facts": {}},  # and was written nobody knows when
     ]
-    assert [(look.before_ns, look.by_ns) for look in looks(Run(rows))] == [(None, 10), (10, 20), (29, 30)]
+    assert [(look.before_ns, look.by_ns) for look in facts_changes(Run(rows))] == [(None, 10), (10, 20), (29, 30)]
 
 
 def leg(since_s: float, until_s: float) -> Leg:

@@ -28,10 +28,10 @@ def dark() -> bool:
 
 WAITS: dict[str, Callable[[], object]] = {
     "pause": lambda: polling.pause(NEVER_S),
-    "looks": lambda: list(polling.looks(NEVER_S)),
-    "seen_within": lambda: polling.seen_within(lambda: False, bool, NEVER_S),
-    "seen-and-blind": lambda: polling.seen_within(dark, bool, NEVER_S),
-    "seen": lambda: list(polling.seen(dark, NEVER_S)),
+    "looks": lambda: list(polling.poll_times(NEVER_S)),
+    "seen_within": lambda: polling.poll_until(lambda: False, bool, NEVER_S),
+    "seen-and-blind": lambda: polling.poll_until(dark, bool, NEVER_S),
+    "seen": lambda: list(polling.poll(dark, NEVER_S)),
     "locust": lambda: locust_rest.wait_for(lambda: False, bool, NEVER_S, "a test"),
 }
 

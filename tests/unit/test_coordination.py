@@ -31,14 +31,14 @@ def request_of(run: str) -> LeaseRequest:
 
 
 def test_a_lease_and_its_item_say_the_same() -> None:
-    lease = items.held_by(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
+    lease = items.new_lease(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
     (*_, write) = items.acquisition(lease, {}, (), 1_000_000, "me@here 1")
     assert items.lease_of(items.written(write, {})) == lease
     assert (lease.expires_ms, lease.free_at_ms) == (1_060_000, 1_060_000 + 13_000 + CLOCK_BOUND_MS)
 
 
 def test_every_item_says_who_wrote_it_and_who_can_read_it() -> None:
-    lease = items.held_by(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
+    lease = items.new_lease(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
     undo = OwedUndo("s", "fail_over", "system", "fail_back", "", {})
     writes = [
         *items.acquisition(lease, {}, (), 1_000_000, "me@here 1"),
@@ -54,7 +54,7 @@ def test_every_item_says_who_wrote_it_and_who_can_read_it() -> None:
 
 def test_what_a_later_version_adds_to_an_undo_is_left_out() -> None:
     undo = OwedUndo("s", "fail_over", "system", "fail_back", "", {})
-    lease = items.held_by(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
+    lease = items.new_lease(request_of("1"), request_of("1").resources, "f" * 32, 1_000_000)
     item = items.written(items.owing_write(lease, 1, undo, "a", 1_000_000, "me")[0], {})
     later = {**item, "undo": json.dumps({**json.loads(item["undo"]), "added": 1})}
     assert items.undo_of(later).undo == undo

@@ -254,7 +254,7 @@ def test_a_wait_ends_though_its_look_is_never_answered(mute: Mute, client: Any) 
 
     def wait() -> None:
         with fails_with("call-timed-out"):
-            list(polling.seen(made.get_caller_identity, 0.5))
+            list(polling.poll(made.get_caller_identity, 0.5))
 
     assert took_s(wait) < SOON_S
 

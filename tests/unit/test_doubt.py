@@ -3,7 +3,7 @@
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from chaosdrill.aws.ambiguous_result import both_told, left_behind
+from chaosdrill.aws.ambiguous_result import both_told, describe_half_done
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 
 REFUSED = ClientError({"Error": {"Code": "InternalServerError", "Message": "no"}}, "SendCommand")
@@ -19,7 +19,7 @@ REFUSED = ClientError({"Error": {"Code": "InternalServerError", "Message": "no"}
     ],
 )
 def test_an_error_says_what_is_left_behind_and_stays_what_it_is(error: Exception, kind: type[Exception]) -> None:
-    with pytest.raises(DrillError, match=r": it may run on$") as told, left_behind("it may run on"):
+    with pytest.raises(DrillError, match=r": it may run on$") as told, describe_half_done("it may run on"):
         raise error
     assert told.type is kind
     assert str(told.value).startswith(str(error))

@@ -14,7 +14,14 @@ from chaosdrill.analysis import StatePeriod, Verdict
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.controls import display
 from chaosdrill.controls.display import Status, take_colours_out_of_logs
-from chaosdrill.controls.progress import CurrentOutage, Left, TimeLeft, earlier_durations, number_of, planned_steps
+from chaosdrill.controls.progress import (
+    CurrentOutage,
+    RemainingTime,
+    TimeLeft,
+    earlier_durations,
+    number_of,
+    planned_steps,
+)
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.summary import summary
 from chaosdrill.errors import codes_of
@@ -106,7 +113,7 @@ def test_an_unknown_language_is_refused_before_anything_is_touched_and_can_still
 
 def test_the_progress_line_has_step_outage_and_time_left():
     began = time.monotonic() - 61
-    status = Status("method", "fail-over", "moving", 0.537, 0.2, began, 7, 28, 4.2, Left(93.0, False))
+    status = Status("method", "fail-over", "moving", 0.537, 0.2, began, 7, 28, 4.2, RemainingTime(93.0, False))
     whole = "  61 s | step 7 of 28: fail-over | OUTAGE 4 s | about 95 s left | moving | errors 53.7% | lab, waits × 0.2"
     assert status.line() == whole
     assert status.line(80) == "  61 s | step 7 of 28: fail-over | OUTAGE 4 s | about 95 s left | moving"
@@ -114,7 +121,7 @@ def test_the_progress_line_has_step_outage_and_time_left():
     assert status.line(80) == "  61 s | step 7 of 28: load-without-errors-in-st… | OUTAGE 4 s | about 95 s left"
     assert len(status.line(40)) == 40
     assert Status(started=began).line() == "  61 s | starting | ? | no requests"
-    assert Left(200, True).in_words() == "at least about 3 min left"
+    assert RemainingTime(200, True).in_words() == "at least about 3 min left"
 
 
 def test_steps_are_numbered_through_the_whole_drill_and_skipped_ones_are_counted():
@@ -132,9 +139,9 @@ def test_time_left_comes_from_earlier_runs_or_from_the_experiments_own_waits():
     waits = do("work", pauses={"before": 2, "after": 3})
     window = step("probe", "window", "answer", 1, window_s="${window_s}")
     steps = planned_steps(experiment([waits, window]), [], {"window_s": 10})
-    assert TimeLeft(steps, []).left(100, 1) == Left(15, True)
-    assert TimeLeft(steps, []).left(100, 2) == Left(10, True)
-    assert TimeLeft(steps, [120, 100, 500]).left(100, 1) == Left(20, False)
+    assert TimeLeft(steps, []).left(100, 1) == RemainingTime(15, True)
+    assert TimeLeft(steps, []).left(100, 2) == RemainingTime(10, True)
+    assert TimeLeft(steps, [120, 100, 500]).left(100, 1) == RemainingTime(20, False)
     assert TimeLeft(steps, [120]).left(121, 1) is None
     assert TimeLeft((), []).left(1, 0) is None
 

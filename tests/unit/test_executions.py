@@ -10,7 +10,7 @@ import pytest
 
 from chaosdrill.aws import fis, stepfunctions
 from chaosdrill.aws.aurora import parsed
-from chaosdrill.aws.polling import interval_s, looks, pause, seen_within
+from chaosdrill.aws.polling import interval_s, pause, poll_times, poll_until
 from chaosdrill.aws.stepfunctions import Execution, StateTime, chosen, execution_arn, failure, times_of
 from chaosdrill.errors import CannotSee
 from chaosdrill.failover.executions import execution_name, refuse_while_running
@@ -148,8 +148,8 @@ def test_the_writer_is_the_region_of_the_cluster_that_writes() -> None:
 
 
 def test_polling_looks_at_once_and_a_last_time() -> None:
-    assert len(list(looks(0))) == 1
-    spent = list(looks(0.25, every_s=0.1))
+    assert len(list(poll_times(0))) == 1
+    spent = list(poll_times(0.25, every_s=0.1))
     assert spent[-2] < 0.25 <= spent[-1]
     assert 2 <= len(spent) <= 4, "a busy machine makes fewer looks, never more"
 
@@ -167,13 +167,13 @@ def test_a_blind_look_is_forgiven_unless_it_is_the_last() -> None:
             raise answer
         return answer
 
-    assert seen_within(look, lambda seen: seen == "Osaka", 5) == "Osaka"
+    assert poll_until(look, lambda seen: seen == "Osaka", 5) == "Osaka"
 
     def blind() -> str:
         raise CannotSee("dark", code="aws-request-failed")
 
     with fails_with("aws-request-failed"):
-        seen_within(blind, bool, 0)
+        poll_until(blind, bool, 0)
 
 
 class Interruption(BaseException):

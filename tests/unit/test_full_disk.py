@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chaosdrill.client.heartbeat_records import Kept
+from chaosdrill.client.heartbeat_records import HeartbeatFiles
 from chaosdrill.errors import BadInput
 from chaosdrill.history import History, read_history
 from chaosdrill.history.seal import broken_seals
@@ -93,7 +93,7 @@ def test_what_may_wait_for_the_disk_is_written_before_what_comes_next(tmp_path: 
 
 
 def test_records_that_do_not_fit_can_be_added_again(tmp_path: Path) -> None:
-    kept = Kept(tmp_path, ())
+    kept = HeartbeatFiles(tmp_path, ())
     kept.append("beats.jsonl", b"one\n")
     with files_may_have(6), fails_with("store-not-writable"):
         kept.append("beats.jsonl", b"two two two\n")

@@ -11,7 +11,7 @@ from chaosdrill.cli import cli
 from chaosdrill.coordination.sqlite import SqliteStore
 from chaosdrill.gamedays.findings import Assignment
 from chaosdrill.gamedays.loading import load_calendar
-from chaosdrill.gamedays.observations import Observation, Shown
+from chaosdrill.gamedays.observations import Observation, ShownFinding
 from chaosdrill.gamedays.run_observations import _record, assign, findings_of, recorded
 from chaosdrill.gamedays.stores import store_of
 
@@ -96,7 +96,7 @@ def test_a_finding_that_is_overdue_is_an_alert_until_its_date_is_changed(checked
     store = store_of(load_calendar(checked.file))
 
     def show(run: str, began: str) -> None:
-        shown = (Shown("lost-writes", "", "9 writes"),)
+        shown = (ShownFinding("lost-writes", "", "9 writes"),)
         _record(store, "lab", Observation(run, began, "failover", "lab", 1.0, "failed", shown=shown, summary=run))
 
     show("20261210T170001Z-failover-ab12", "2026-12-10T17:00:01+00:00")

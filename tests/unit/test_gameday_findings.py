@@ -16,9 +16,9 @@ from chaosdrill.analysis.judgement import judge
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.findings import DUE_DAYS, Assignment, TrackedFinding, tracked_findings
-from chaosdrill.gamedays.observations import Observation, Shown, observation_from, observation_of, shown_in
+from chaosdrill.gamedays.observations import Observation, ShownFinding, findings_in, observation_from, observation_of
 from chaosdrill.gamedays.run_observations import assign, findings_of, observe, observe_again, recorded
-from chaosdrill.messages import said_in, sentence
+from chaosdrill.messages import sentence, sentences_to_json
 from chaosdrill.runs import read_run
 from chaosdrill.runs.events import read_events
 from tests.compared_runs import said
@@ -101,11 +101,11 @@ def test_a_finding_has_a_stable_identity(tmp_path: Path, clean: Observation) -> 
 
 
 def test_a_finding_is_the_same_whichever_process_or_resource_it_names(clean: Observation) -> None:
-    def shown(finding: str, template: str, **values: str) -> Shown:
+    def shown(finding: str, template: str, **values: str) -> ShownFinding:
         text = sentence(template, **values)
         found = {"name": finding, "verdict": "told", "text": text, "evidence": []}
-        document = json.loads(json.dumps({"findings": [found], "said": said_in([text])}))
-        (one,) = shown_in(document)
+        document = json.loads(json.dumps({"findings": [found], "said": sentences_to_json([text])}))
+        (one,) = findings_in(document)
         return one
 
     for number in (22, 116):
@@ -164,12 +164,12 @@ BUDGETS = {"rto_s": 60.0, "availability_ratio": 0.9, "budgets": {"dns-changed": 
 def test_an_objective_that_was_loosened_closes_nothing(
     name: str, objectives: dict[str, Any], closes: bool, clean: Observation
 ) -> None:
-    missed = on_day(clean, 1, verdict="failed", objectives=BUDGETS, shown=(Shown(name, "", "too long"),))
+    missed = on_day(clean, 1, verdict="failed", objectives=BUDGETS, shown=(ShownFinding(name, "", "too long"),))
     assert (still_open(missed, on_day(clean, 2, objectives=objectives)) == set()) is closes
 
 
 def test_a_step_that_was_removed_or_made_lenient_closes_nothing(clean: Observation) -> None:
-    shown = (Shown("check-missed", "readable", "it is 1, expected 0"),)
+    shown = (ShownFinding("check-missed", "readable", "it is 1, expected 0"),)
     missed = on_day(clean, 1, verdict="failed", checks={"readable": "0"}, shown=shown)
     for checks, closes in (
         ({"readable": "0"}, True),
@@ -182,13 +182,13 @@ def test_a_step_that_was_removed_or_made_lenient_closes_nothing(clean: Observati
 
 def test_a_weaker_fault_or_load_closes_nothing(clean: Observation) -> None:
     strong = (("chaosdrill.load.actions.start_load", '{"users":100.0}'),)
-    missed = on_day(clean, 1, verdict="failed", actions=strong, shown=(Shown("lost-writes", "", "9 writes"),))
+    missed = on_day(clean, 1, verdict="failed", actions=strong, shown=(ShownFinding("lost-writes", "", "9 writes"),))
     weak = on_day(clean, 2, actions=(("chaosdrill.load.actions.start_load", '{"users":10.0}'),))
     assert still_open(missed, weak) == {"lost-writes"}
     assert still_open(missed, weak, on_day(clean, 3, actions=strong)) == set()
 
 
-SHOWN = (Shown("lost-writes", "", "9 writes"),)
+SHOWN = (ShownFinding("lost-writes", "", "9 writes"),)
 VERDICTS = ("passed", "failed", "invalid", "refused", "interrupted")
 RUN = st.tuples(st.integers(1, 6), st.sampled_from(VERDICTS), st.booleans(), st.booleans())
 

@@ -18,7 +18,7 @@ from chaosdrill.gamedays.findings import tracked_findings
 from chaosdrill.gamedays.history import STALE_DAYS, SystemHistory, read_histories, system_history
 from chaosdrill.gamedays.history_page import history_page
 from chaosdrill.gamedays.ledger import Ledger
-from chaosdrill.gamedays.observations import Observation, Shown
+from chaosdrill.gamedays.observations import Observation, ShownFinding
 from chaosdrill.report.messages.history import MESSAGES
 from chaosdrill.time_zones import ONLY_UTC
 from tests.compared_runs import said
@@ -122,7 +122,7 @@ def test_a_run_that_is_not_known_proves_nothing_whatever_the_ledger_says() -> No
 
 
 def test_of_a_later_look_nothing_is_better() -> None:
-    observations = (observation(30, verdict="failed", shown=(Shown("lost-writes", "", "9"),)), observation(9))
+    observations = (observation(30, verdict="failed", shown=(ShownFinding("lost-writes", "", "9"),)), observation(9))
     findings = tracked_findings("prod", observations, {}, "sre")
     looks = [
         system_history("prod", [], observations, findings, NOW_MS + days * DAY_MS) for days in (0, 100, 350, 400, 4000)
@@ -184,7 +184,7 @@ def test_an_occurrence_tells_who_approved_it(tmp_path: Path) -> None:
 
 
 WHOLE = history(
-    observation(STALE_DAYS + 30, verdict="failed", shown=(Shown("lost-writes", "", "9 writes <b>lost</b>"),)),
+    observation(STALE_DAYS + 30, verdict="failed", shown=(ShownFinding("lost-writes", "", "9 writes <b>lost</b>"),)),
     observation(9, verdict="invalid"),
     entries=(
         entry(STALE_DAYS + 30, verdict="failed"),

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
 from chaosdrill.lab.dns.caching_resolver import Cache
-from chaosdrill.lab.misbehaviours import all_breaks, asked_for
+from chaosdrill.lab.misbehaviours import all_breaks, parse_breaks
 
 
 def said(*words: str) -> str:
@@ -43,7 +43,9 @@ def test_each_explains_what_it_does_and_how(name):
 
 
 def test_what_is_asked_for_gets_its_defaults():
-    assert asked_for(["reads-only", " outage:seconds=0.5 ", "", "stop-flag-ignored:region=standby", "clock-off"]) == [
+    assert parse_breaks(
+        ["reads-only", " outage:seconds=0.5 ", "", "stop-flag-ignored:region=standby", "clock-off"]
+    ) == [
         {"name": "reads-only", "options": {}},
         {"name": "outage", "options": {"seconds": 0.5}},
         {"name": "stop-flag-ignored", "options": {"region": "standby"}},
@@ -53,7 +55,7 @@ def test_what_is_asked_for_gets_its_defaults():
 
 def test_everything_that_cannot_be_is_told_at_once():
     with pytest.raises(BadInput) as refused:
-        asked_for(["no-such", "outage:seconds=-1:colour=red", "load-stops:when=later"])
+        parse_breaks(["no-such", "outage:seconds=-1:colour=red", "load-stops:when=later"])
     for named in (
         ["'no-such'"],
         ["outage: ", "'colour'", " seconds"],

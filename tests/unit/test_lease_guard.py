@@ -19,7 +19,7 @@ from chaosdrill import activity
 from chaosdrill.aws import deadlines, lease_guard
 from chaosdrill.aws.ambiguous_result import change
 from chaosdrill.aws.changes import record_changes
-from chaosdrill.aws.lease_guard import READING_COMMANDS, guard_lease, held, reading, undoing
+from chaosdrill.aws.lease_guard import READING_COMMANDS, guard_lease, guarded_by, reading, undoing
 from chaosdrill.aws.retries import retry_always
 from chaosdrill.errors import AccountChanged, ChangeNotSent, LeaseEnded, family_of
 from chaosdrill.history import History, OpenDrill, opened
@@ -130,7 +130,7 @@ def drill(tmp_path: Path) -> Iterator[OpenDrill]:
 
 def test_a_change_needs_a_whole_attempt_and_a_margin(service: Service, client: Any) -> None:
     made, lease = client(service.url), Lease(NEEDED_S)
-    with held(lease):
+    with guarded_by(lease):
         made.enable_rule(Name="rule")
         lease.left_s = NEEDED_S - 0.1
         with fails_with("lease-ended"):
@@ -149,7 +149,7 @@ def test_a_retry_is_refused_when_the_lease_ran_out_between_the_attempts(
         return 500
 
     service.script = [fail]
-    with held(lease), pytest.raises(LeaseEnded) as ended:
+    with guarded_by(lease), pytest.raises(LeaseEnded) as ended:
         made.enable_rule(Name="rule")
     assert service.came == ["EnableRule"]
     assert (ended.value.attempts_sent, family_of(ended.value)) == (1, "LeaseEnded")
@@ -157,14 +157,14 @@ def test_a_retry_is_refused_when_the_lease_ran_out_between_the_attempts(
 
 
 def test_a_refused_call_is_recorded_as_not_sent(service: Service, client: Any, drill: OpenDrill) -> None:
-    with held(Lease(1.0)), fails_with("lease-ended"):
+    with guarded_by(Lease(1.0)), fails_with("lease-ended"):
         client(service.url).enable_rule(Name="rule")
     [call] = drill.history.events("aws-call")
     assert (call["operation"], call["sent"], call["request_id"]) == ("EnableRule", False, None)
 
 
 def test_reads_need_no_lease(service: Service, client: Any) -> None:
-    with held(Lease(-100.0)) as _:
+    with guarded_by(Lease(-100.0)) as _:
         client(service.url).describe_rule(Name="rule")
     assert service.came == ["DescribeRule"]
 
@@ -177,7 +177,7 @@ def test_without_a_lease_nothing_is_guarded(service: Service, client: Any) -> No
 def test_a_process_that_was_stopped_waits_for_its_next_renewal(service: Service, client: Any) -> None:
     lease = Lease(-20.0)
     lease.renew = lambda: setattr(lease, "left_s", NEEDED_S)
-    with held(lease):
+    with guarded_by(lease):
         client(service.url).enable_rule(Name="rule")
     assert service.came == ["EnableRule"]
 
@@ -195,7 +195,7 @@ def test_a_process_that_is_stopped_after_the_check_sends_nothing(
         jump_s, lease.left_s = 500.0, -300.0
 
     made.meta.events.register_last("before-send.eventbridge", stopped)
-    with held(lease), pytest.raises(LeaseEnded) as ended:
+    with guarded_by(lease), pytest.raises(LeaseEnded) as ended:
         made.enable_rule(Name="rule")
     assert (service.came, ended.value.attempts_sent) == ([], 1), "an attempt was begun"
 
@@ -214,7 +214,7 @@ def test_an_attempt_whose_connection_stood_too_late_sends_nothing(
         return resolve(*arguments, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
-    with held(Lease()), pytest.raises(ConnectTimeoutError):
+    with guarded_by(Lease()), pytest.raises(ConnectTimeoutError):
         made.enable_rule(Name="rule")
     assert service.came == []
 
@@ -222,12 +222,12 @@ def test_an_attempt_whose_connection_stood_too_late_sends_nothing(
 class TestUndo:
     def test_it_may_be_sent_after_the_lease_has_expired(self, service: Service, client: Any) -> None:
         lease = Lease(-100.0)
-        with held(lease), undoing():
+        with guarded_by(lease), undoing():
             client(service.url).enable_rule(Name="rule")
         assert (service.came, lease.reads, lease.renewals) == (["EnableRule"], 1, [])
 
     def test_it_is_refused_when_another_run_has_taken_the_system_over(self, service: Service, client: Any) -> None:
-        with held(Lease(-100.0, taken_by="rescue-1 holds it")), undoing(), fails_with("lease-ended") as ended:
+        with guarded_by(Lease(-100.0, taken_by="rescue-1 holds it")), undoing(), fails_with("lease-ended") as ended:
             client(service.url).enable_rule(Name="rule")
         assert service.came == []
         assert "rescue-1" in str(ended.value)
@@ -240,7 +240,7 @@ class TestUndo:
             return 500
 
         service.script = [fail]
-        with held(lease), undoing(), fails_with("lease-ended"):
+        with guarded_by(lease), undoing(), fails_with("lease-ended"):
             client(service.url).enable_rule(Name="rule")
         assert service.came == ["EnableRule"]
 
@@ -253,7 +253,7 @@ class TestUndo:
         def enable() -> None:
             made.enable_rule(Name="rule")
 
-        with held(Lease(-100.0)):
+        with guarded_by(Lease(-100.0)):
             with fails_with("lease-ended"):
                 enable()
             drill.history.append("phase", phase=phase)
@@ -270,7 +270,7 @@ class TestUndo:
         def enable(undo_of: str | None = None) -> None:
             made.enable_rule(Name="rule")
 
-        with held(Lease(-100.0)):
+        with guarded_by(Lease(-100.0)):
             enable(undo_of="disable")
         assert service.came == ["EnableRule"]
 
@@ -287,7 +287,7 @@ class TestUndo:
             assert go_on.wait(LONG_S)
             made.enable_rule(Name="rule")
 
-        with held(Lease(-100.0)), ThreadPoolExecutor(1) as pool:
+        with guarded_by(Lease(-100.0)), ThreadPoolExecutor(1) as pool:
             step = pool.submit(enable)
             assert begun.wait(LONG_S)
             drill.history.append("phase", phase="rollbacks")
@@ -300,7 +300,7 @@ class TestUndo:
 def test_only_commands_of_the_closed_list_need_no_lease(service: Service, client: Any) -> None:
     made = client(service.url, "ssm")
     command = {"InstanceIds": ["i-1"], "DocumentName": "AWS-RunShellScript"}
-    with held(Lease(-100.0)):
+    with guarded_by(Lease(-100.0)):
         for name in sorted(READING_COMMANDS):
             with reading(name):
                 made.send_command(**command)
@@ -336,9 +336,9 @@ class TestChange:
 
 
 def test_one_lease_at_a_time() -> None:
-    with held(Lease()), pytest.raises(RuntimeError, match="this-run"), held(Lease()):
+    with guarded_by(Lease()), pytest.raises(RuntimeError, match="this-run"), guarded_by(Lease()):
         pass
-    with held(Lease()):
+    with guarded_by(Lease()):
         pass
 
 

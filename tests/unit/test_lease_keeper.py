@@ -15,7 +15,7 @@ from chaosdrill.coordination import keeper
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import Lease, LeaseRequest, StopRequest
-from chaosdrill.coordination.keeper import KeptLease
+from chaosdrill.coordination.keeper import RenewedLease
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.errors import CannotSee
 from tests.waiting import LONG_S, wait_for
@@ -54,8 +54,8 @@ class Rig:
         self.after()
         return renewed
 
-    def keeper(self) -> KeptLease:
-        return KeptLease(
+    def keeper(self) -> RenewedLease:
+        return RenewedLease(
             self,  # type: ignore[arg-type]  # all that it asks for is to renew
             self.lease,
             self.now_s,
@@ -242,6 +242,6 @@ def test_a_lease_is_released_at_the_end_or_left_to_expire(rig: Rig, expires: boo
     rig.coordination.release(rig.lease)
     nothing: Any = lambda _: None  # noqa: E731
     take = partial(rig.coordination.acquire, rig.request("2"))
-    with keeper.held(rig.coordination, take, on_stop=nothing, on_lost=nothing, expires=lambda: expires):
+    with keeper.hold_lease(rig.coordination, take, on_stop=nothing, on_lost=nothing, expires=lambda: expires):
         pass
     assert [one.run for one in rig.coordination.read(RESOURCES).holding()] == ["2"] * expires

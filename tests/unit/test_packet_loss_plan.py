@@ -5,9 +5,9 @@ import pytest
 
 from chaosdrill.packet_loss.plan import (
     PacketLossFault,
-    asked_for,
     document_parameters,
     iso_duration,
+    requested_fault,
     template,
     templates_equal,
 )
@@ -43,7 +43,7 @@ def test_the_template_is_the_runbook_s() -> None:
 
 
 def test_what_is_unusual_is_a_parameter_of_the_document() -> None:
-    fault = asked_for(30, ADDRESSES, "ingress", 1800, None, "ens5", "40")
+    fault = requested_fault(30, ADDRESSES, "ingress", 1800, None, "ens5", "40")
     written = document_parameters(fault)
     assert (written["Interface"], written["FlowsPercent"]) == ("ens5", "40")
     assert {"Interface", "FlowsPercent"}.isdisjoint(document_parameters(RUNBOOK))
@@ -60,18 +60,18 @@ def test_alarms_are_stop_conditions_in_any_order() -> None:
 @pytest.mark.parametrize(("interface", "flows"), [("a b", 100), ("eth0;x", 100), ("x" * 16, 100), ("eth0", 101)])
 def test_a_wrong_interface_or_share_is_told(interface: str, flows: int) -> None:
     with fails_with("argument-invalid"):
-        asked_for(30, ADDRESSES, "ingress", 1800, None, interface, flows)
+        requested_fault(30, ADDRESSES, "ingress", 1800, None, interface, flows)
 
 
 def test_arguments_may_be_texts_as_variables_are() -> None:
-    assert asked_for("30", ADDRESSES, "ingress", "1800") == RUNBOOK
-    assert asked_for(30.0, ADDRESSES, "ingress", 1800) == RUNBOOK
+    assert requested_fault("30", ADDRESSES, "ingress", "1800") == RUNBOOK
+    assert requested_fault(30.0, ADDRESSES, "ingress", 1800) == RUNBOOK
 
 
 def test_everything_wrong_is_told_at_once() -> None:
     invalid = "argument-invalid"
     with fails_with(invalid, invalid, "sources-empty", invalid, invalid, invalid):
-        asked_for(0, (), "both", 50000, 1.5, "eth0; reboot")
+        requested_fault(0, (), "both", 50000, 1.5, "eth0; reboot")
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_everything_wrong_is_told_at_once() -> None:
 )
 def test_what_is_no_address_is_refused_with_why(source: str) -> None:
     with fails_with("source-not-an-address"):
-        asked_for(30, ("10.100.5.165", source), "ingress", 1800)
+        requested_fault(30, ("10.100.5.165", source), "ingress", 1800)
 
 
 def test_every_address_there_is_is_refused_as_all_is() -> None:
     with fails_with("source-is-every-address"):
-        asked_for(30, ("10.100.5.165", "0.0.0.0/0"), "ingress", 1800)
+        requested_fault(30, ("10.100.5.165", "0.0.0.0/0"), "ingress", 1800)
 
 
 @pytest.mark.parametrize(
@@ -103,25 +103,25 @@ def test_sources_may_be_a_list(as_written: Any, read: Any) -> None:
 
 
 def test_a_range_is_allowed() -> None:
-    assert asked_for(30, ("10.100.0.0/16",), "egress", 60).sources == ("10.100.0.0/16",)
+    assert requested_fault(30, ("10.100.0.0/16",), "egress", 60).sources == ("10.100.0.0/16",)
 
 
 def test_fis_must_not_end_before_the_document() -> None:
     with fails_with("fis-shorter-than-fault"):
-        asked_for(30, ADDRESSES, "ingress", 1800, 1799)
+        requested_fault(30, ADDRESSES, "ingress", 1800, 1799)
 
 
 @pytest.mark.parametrize(
     ("duration_s", "fis_s"), [(1800, 1920), (1, 180), (60, 180), (61, 240), (43_150, 43_200), (43_200, 43_200)]
 )
 def test_fis_waits_longer_than_the_document_which_installs_its_tools_first(duration_s: int, fis_s: int) -> None:
-    assert asked_for(30, ADDRESSES, "ingress", duration_s).fis_duration_s == fis_s
+    assert requested_fault(30, ADDRESSES, "ingress", duration_s).fis_duration_s == fis_s
 
 
 @pytest.mark.parametrize("percent", [True, None, "thirty", 101, 0.5, float("nan")])
 def test_percent_is_a_whole_number(percent: Any) -> None:
     with fails_with("argument-invalid"):
-        asked_for(percent, ADDRESSES, "ingress", 1800)
+        requested_fault(percent, ADDRESSES, "ingress", 1800)
 
 
 def test_durations_are_written_as_fis_does() -> None:

@@ -140,29 +140,29 @@ class TestKeptSecrets:
             os.umask(before)
         (file,) = (tmp_path / "home" / "pages").iterdir()
         assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-        assert page_secrets.kept_page_secret(f"{URL}/load") == SECRET
-        assert not page_secrets.kept_page_secret("http://127.0.0.1:8090")
+        assert page_secrets.stored_page_secret(f"{URL}/load") == SECRET
+        assert not page_secrets.stored_page_secret("http://127.0.0.1:8090")
         page_secrets.keep_page_secret(URL, "t" * 43)
-        assert page_secrets.kept_page_secret(URL) == "t" * 43
+        assert page_secrets.stored_page_secret(URL) == "t" * 43
 
     @pytest.mark.parametrize("url", ["http://evil.example:8089", "http://10.0.0.1:8089", "http://127.0.0.1", "x"])
     def test_none_is_sent_to_another_machine(self, url: str) -> None:
         page_secrets.keep_page_secret(URL, SECRET)
-        assert not page_secrets.kept_page_secret(url)
+        assert not page_secrets.stored_page_secret(url)
 
     def test_a_file_that_others_can_write_or_that_leads_elsewhere_is_not_used(self, tmp_path: Path) -> None:
         page_secrets.keep_page_secret(URL, SECRET)
         (file,) = (tmp_path / "home" / "pages").iterdir()
         file.chmod(0o640)
-        assert not page_secrets.kept_page_secret(URL)
+        assert not page_secrets.stored_page_secret(URL)
         file.chmod(0o600)
         file.rename(tmp_path / "elsewhere")
         file.symlink_to(tmp_path / "elsewhere")
-        assert not page_secrets.kept_page_secret(URL)
+        assert not page_secrets.stored_page_secret(URL)
         file.unlink()
         file.write_text("POST / HTTP/1.1\r\nX: y")
         file.chmod(0o600)
-        assert not page_secrets.kept_page_secret(URL)
+        assert not page_secrets.stored_page_secret(URL)
         file.unlink()
         os.mkfifo(file, 0o600)
-        assert not page_secrets.kept_page_secret(URL)
+        assert not page_secrets.stored_page_secret(URL)

@@ -10,7 +10,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import action, take_failure
-from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.polling import poll_until
 from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.signals import TAKEN, Signals
@@ -104,7 +104,7 @@ def test_without_a_grace_and_before_the_rollbacks_everything_is_begun(drill: Ope
 def test_once_something_is_left_to_a_rescue_a_probe_reads_once(drill: OpenDrill) -> None:
     drill.history.append(stop_grace.LEFT_TO_RESCUE, function="fail_back", undo_of="fail-over", why="")
     reads: list[int] = []
-    assert seen_within(lambda: reads.append(1) or "standby", lambda seen: seen == "home", 10 * LONG_S) == "standby"
+    assert poll_until(lambda: reads.append(1) or "standby", lambda seen: seen == "home", 10 * LONG_S) == "standby"
     assert len(reads) == 1
 
 

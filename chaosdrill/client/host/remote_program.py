@@ -27,7 +27,7 @@ from requests.structures import CaseInsensitiveDict
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.ambiguous_result import left_behind
+from chaosdrill.aws.ambiguous_result import describe_half_done
 from chaosdrill.aws.polling import pause
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
@@ -227,7 +227,7 @@ def started(
     known = {"python": str(python), "executable": python.executable, "program": program.path, "token": token}
     history.record(_starting(app.name.partition(".")[0]), host=host, **known)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
-    with left_behind(f"{unknown}, and it ends by itself when it was not called for {lease_s:g} s"):
+    with describe_half_done(f"{unknown}, and it ends by itself when it was not called for {lease_s:g} s"):
         told = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s, "token": token}
         if hidden:
             told["secrets_file"] = delivery.deliver_secrets(system, python, hidden)

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.ambiguous_result import left_behind
+from chaosdrill.aws.ambiguous_result import describe_half_done
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import HeartbeatProcess, record_clock
 from chaosdrill.client.heartbeat_secrets import problems_of_way
@@ -66,7 +66,7 @@ class SsmHeartbeat(HeartbeatProcess):
         self._sizes = {name: int(part["size"]) for name, part in answer["files"].items()}
 
     def _ended(self) -> str:
-        with left_behind(may_run_on("the heartbeat", self._system, LEASE_S, "stop_heartbeat")):
+        with describe_half_done(may_run_on("the heartbeat", self._system, LEASE_S, "stop_heartbeat")):
             answer = self._program.ask("end", run=self._run, offsets=self.kept.sizes())
         self._last = answer
         return str(answer["log"])

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.ambiguous_result import both_told, left_behind
+from chaosdrill.aws.ambiguous_result import both_told, describe_half_done
 from chaosdrill.client.clocks import ClockReading, reading
 from chaosdrill.client.collecting import collect
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
 from chaosdrill.client.host.pythons import find_python
 from chaosdrill.client.host.remote_program import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
-from chaosdrill.client.local_locust import LOG_TAIL, left_after
+from chaosdrill.client.local_locust import LOG_TAIL, unfinished_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
 from chaosdrill.client.plugin_responses import RequestFiles, TimelinePart, records_of
 from chaosdrill.errors import CannotSee, TimedOut
@@ -109,7 +109,7 @@ class SsmLocust:
             self._program.ask("clean")
 
     def _ended(self) -> str:
-        with left_behind(may_run_on("Locust", self._system, LEASE_S, "stop_load")):
+        with describe_half_done(may_run_on("Locust", self._system, LEASE_S, "stop_load")):
             return str(self._program.ask("end", run=self.run)["log"])
 
 
@@ -155,7 +155,7 @@ class SsmLoadGenerator(LoadGenerator):
             except CannotSee:
                 if self.locust.last is None:  # else it was ended while this request was waiting
                     raise
-        return left_after(self.locust.last, since_s)
+        return unfinished_after(self.locust.last, since_s)
 
     def clocks(self, rounds: int = 1) -> dict[str, ClockReading]:
         """Measure the clocks as :meth:`LoadGenerator.clocks` does; less precisely, because a command takes longer than

@@ -9,7 +9,7 @@ from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.compared_run import COMPARABLE, ComparedRun
 from chaosdrill.analysis.comparison import Comparison, comparison, exceeds
 from chaosdrill.analysis.untrusted_json import mapping, text
-from chaosdrill.messages import Sentence, as_it_is, made_of
+from chaosdrill.messages import Sentence, as_it_is, sentences_from_json
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.runs.comparing import read_compared_run
 from chaosdrill.runs.summaries import read_summary
@@ -31,7 +31,7 @@ def run_facts(directory: Path) -> dict[str, Any]:
     if not summary.said:
         return facts
     said, judgement = summary.said, mapping(summary.said.get("judgement"))
-    words = {**made_of(said.get("said")), **made_of(judgement.get("said"))}
+    words = {**sentences_from_json(said.get("said")), **sentences_from_json(judgement.get("said"))}
     facts["verdict"] = summary.verdict
     if summary.reasons:
         facts["reason"] = words.get(summary.reasons[0]) or as_it_is(summary.reasons[0])

@@ -26,7 +26,7 @@ def all_breaks() -> Mapping[str, Break]:
     return {one.name: one for one in sorted(found, key=lambda one: one.name)}
 
 
-def asked_for(texts: Sequence[str]) -> list[dict[str, Any]]:
+def parse_breaks(texts: Sequence[str]) -> list[dict[str, Any]]:
     """Parse the names and options of breaks.
 
     :param texts: each ``NAME`` or ``NAME:option=value:option=value``.

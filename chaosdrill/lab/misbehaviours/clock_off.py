@@ -1,6 +1,6 @@
 """The clock of the client host is wrong, for the load generator and the heartbeat."""
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 
 _SITE = """\
 import time
@@ -11,7 +11,7 @@ time.time_ns = lambda: _time_ns() + {nanoseconds}
 """
 
 
-async def begin(lab: Lab, seconds: float) -> Begun:
+async def begin(lab: Lab, seconds: float) -> ActiveBreak:
     """Shift the clock of every Python that is started on the client host from now on, beginning with Locust."""
     site = lab.plan.client_python / "sitecustomize.py"
     site.write_text(_SITE.format(seconds=seconds, nanoseconds=round(seconds * 1e9)))
@@ -22,7 +22,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
         await lab.load.restart()
         return ""
 
-    return Begun(mend, said="Locust was started again: a test that ran there has ended")
+    return ActiveBreak(mend, said="Locust was started again: a test that ran there has ended")
 
 
 BREAK = Break(

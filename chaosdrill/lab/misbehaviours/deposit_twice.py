@@ -1,7 +1,7 @@
 """A deposit is executed twice."""
 
 from chaosdrill.lab.database.schema import SCHEMA
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 _SETTLE = SCHEMA[SCHEMA.index("create function settle") :].replace("create function", "create or replace function")
 _AGAIN = """
@@ -28,7 +28,7 @@ alter table settlement add primary key (transaction_id);
 )
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Add every sixteenth deposit to its account twice, and record it twice."""
     assert _AGAIN in _BROKEN, "settle() has another end than this break was written for"
     await _on_the_writer(lab, _BROKEN)
@@ -37,7 +37,7 @@ async def begin(lab: Lab) -> Begun:
         await _on_the_writer(lab, _MENDED)
         return "balances that a deposit was added to twice stay too high"
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _on_the_writer(lab: Lab, script: str) -> None:

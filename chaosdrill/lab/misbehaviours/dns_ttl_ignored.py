@@ -3,12 +3,12 @@
 import sys
 
 from chaosdrill.lab.environment import clean_environment
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 from chaosdrill.lab.namespaces import in_network_command
 from chaosdrill.lab.processes import Process
 
 
-async def begin(lab: Lab, seconds: float) -> Begun:
+async def begin(lab: Lab, seconds: float) -> ActiveBreak:
     """Start a caching resolver on the client host, and make all programs there use it."""
     plan = lab.plan
     resolver = plan.directory / "etc" / "resolv.conf"
@@ -27,7 +27,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
         await process.stop()
         return ""
 
-    return Begun(mend, said="Locust was started again: a test that ran there has ended")
+    return ActiveBreak(mend, said="Locust was started again: a test that ran there has ended")
 
 
 BREAK = Break(

@@ -4,17 +4,17 @@ import json
 from typing import Any
 
 from chaosdrill.lab.misbehaviours.machine_definition import redefine
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Make the failback machine's last step write TRUE instead of FALSE."""
 
     def close(states: dict[str, Any]) -> None:
         written = json.dumps(states["StartDestination"])
         states["StartDestination"] = json.loads(written.replace('{"S": "false"}', '{"S": "true"}'))
 
-    return Begun(await redefine(lab, "failback", close))
+    return ActiveBreak(await redefine(lab, "failback", close))
 
 
 BREAK = Break(

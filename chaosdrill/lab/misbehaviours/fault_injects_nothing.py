@@ -1,10 +1,10 @@
 """FIS reports that the fault is running, and no packet is lost."""
 
 from chaosdrill.lab import packet_loss
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Insert a rule that lets packets pass before the one that drops them."""
     await lab.client.in_bastion(packet_loss.spare_all)
 
@@ -12,7 +12,7 @@ async def begin(lab: Lab) -> Begun:
         await lab.client.in_bastion(packet_loss.spare_none)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Operation
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Operation
 
 LASTS_S = 3600.0
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Make every packet loss last an hour, regardless of the requested duration, and not end when it is healed."""
     injected: set[str] = set()
 
@@ -33,7 +33,7 @@ async def begin(lab: Lab) -> Begun:
             await lab.client.heal(name)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

@@ -1,7 +1,7 @@
 """The standby region reports that it is healthy, and its clients' requests fail."""
 
 from chaosdrill.lab.misbehaviours.main_table_sql import refuse_writes
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 # The schema is replicated, so both servers have the same view; it fails on one of them only. Its condition refers to no
 # column, so PostgreSQL evaluates it once per statement, whether or not the account exists.
@@ -18,7 +18,7 @@ create view account as select * from account_in_order where in_order();
 _MENDED = "drop view account; alter table account_in_order rename to account; drop function in_order();"
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Make every balance and every new transaction fail in the region that does not serve yet; ``/health`` reads no
     store.
     """
@@ -30,7 +30,7 @@ async def begin(lab: Lab) -> Begun:
         await _on_the_writer(lab, _MENDED)
         return await mend_writes()
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _on_the_writer(lab: Lab, script: str) -> None:

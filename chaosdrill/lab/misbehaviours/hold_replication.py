@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Operation, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Operation, Option
 
 LOOK_EVERY_S = 0.2
 _REMAINING = "delete from transactions where written_in = $1 and id <> all($2::uuid[])"
@@ -18,7 +18,7 @@ _SKIP = "select pg_replication_slot_advance(slot_name, pg_current_wal_lsn())::te
 _DISCONNECT = "select pg_terminate_backend(active_pid) from pg_replication_slots where active"
 
 
-async def begin(lab: Lab, store: str, seconds: float) -> Begun:
+async def begin(lab: Lab, store: str, seconds: float) -> ActiveBreak:
     """Pause one store's replication from now on."""
     release = await (_hold_database(lab) if store == "database" else _hold_main_table(lab))
     timer = lab.in_background(_later(seconds, release))
@@ -28,7 +28,7 @@ async def begin(lab: Lab, store: str, seconds: float) -> Begun:
         release()
         return ""
 
-    return Begun(mend, f"for {seconds:g} s nothing of the {store} is replicated", lasts_s=seconds)
+    return ActiveBreak(mend, f"for {seconds:g} s nothing of the {store} is replicated", lasts_s=seconds)
 
 
 async def _later(seconds: float, release: Callable[[], None]) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab.misbehaviours import all_breaks
-from chaosdrill.lab.misbehaviours.model import Begun, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Lab
 
 
 @dataclass
 class _Entry:
     name: str
     options: Mapping[str, Any]
-    begun: Begun
+    begun: ActiveBreak
     since_ns: int
     until_ns: int | None
     not_mended: str = ""

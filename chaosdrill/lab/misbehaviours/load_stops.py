@@ -2,11 +2,11 @@
 
 import signal
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 from chaosdrill.lab.misbehaviours.moments import WHEN, at
 
 
-async def begin(lab: Lab, when: str) -> Begun:
+async def begin(lab: Lab, when: str) -> ActiveBreak:
     """Stop the lab's Locust, including its workers; its sockets stay open."""
 
     async def stop() -> None:
@@ -19,7 +19,7 @@ async def begin(lab: Lab, when: str) -> Begun:
         lab.load.signal(signal.SIGCONT)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.lab.misbehaviours.machine_definition import PREFIXES, redefine
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 
 STEPS = {
     "StopSource": "the application stays open in the region that is left",
@@ -15,14 +15,14 @@ STEPS = {
 }
 
 
-async def begin(lab: Lab, step: str, machine: str) -> Begun:
+async def begin(lab: Lab, step: str, machine: str) -> ActiveBreak:
     """Replace the step by a Pass state, which succeeds and does nothing."""
 
     def skip(states: dict[str, Any]) -> None:
         onward = {key: states[step][key] for key in ("Next", "End") if key in states[step]}
         states[step] = {"Type": "Pass", **onward}
 
-    return Begun(await redefine(lab, machine, skip))
+    return ActiveBreak(await redefine(lab, machine, skip))
 
 
 BREAKS = tuple(

@@ -34,7 +34,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Begun:
+class ActiveBreak:
     """A break that is in force.
 
     :param mend: undoes it; returns what it could not undo, empty when everything is restored.
@@ -62,7 +62,7 @@ class Break:
     name: str
     says: str
     means: str
-    begin: Callable[..., Awaitable[Begun]]
+    begin: Callable[..., Awaitable[ActiveBreak]]
     options: tuple[Option, ...] = ()
 
 

@@ -3,13 +3,13 @@
 import time
 
 from chaosdrill.lab import packet_loss
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 
 NAME = "outage"
 TICK_NS = 10_000_000  # the kernel expires a set's element at its next tick: 10 ms at 100 Hz, the lowest rate
 
 
-async def begin(lab: Lab, seconds: float) -> Begun:
+async def begin(lab: Lab, seconds: float) -> ActiveBreak:
     """Make the client host drop every packet from both regions' load balancers; the kernel begins and ends the loss."""
     addresses = [address for region in lab.plan.regions for address in region.load_balancer_addresses]
     loss = packet_loss.LossRule(NAME, 100, tuple(addresses), "ingress", seconds)
@@ -28,7 +28,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
         f"from {begin_ns} (± {unsure_ns / 1e6:.2f} ms) to {end_ns} (at most {TICK_NS / 1e6:g} ms later) ns since the "
         "epoch, UTC: every packet from the load balancers to the client host is dropped"
     )
-    return Begun(mend, said, facts, lasts_s=seconds)
+    return ActiveBreak(mend, said, facts, lasts_s=seconds)
 
 
 BREAK = Break(

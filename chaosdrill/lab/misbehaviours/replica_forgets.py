@@ -1,6 +1,6 @@
 """The main table's replica drops writes that the other region has accepted."""
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 # "enable replica": fires for replicated rows, before the trigger that decides between writers. The result is the same
 # for every change of a transaction, so that a change of a dropped one finds no row.
@@ -14,7 +14,7 @@ alter table transactions enable replica trigger a_forget;
 _REMEMBER = "drop trigger a_forget on transactions; drop function forget();"
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Drop every eighth transaction accepted in the serving region from the replication to the other one."""
     replica = lab.main_table.server(lab.other)
     await replica.execute(_FORGET)
@@ -23,7 +23,7 @@ async def begin(lab: Lab) -> Begun:
         await replica.execute(_REMEMBER)
         return f"what {lab.other} has forgotten stays forgotten"
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

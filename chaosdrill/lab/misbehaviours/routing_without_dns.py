@@ -3,7 +3,7 @@
 import yaml
 
 from chaosdrill.lab.misbehaviours.api import call_rest
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 PATH = "/2013-04-01/healthcheck"
 _UPDATE = (
@@ -12,7 +12,7 @@ _UPDATE = (
 )
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Disable the records' health checks, which then keep their current state and no longer follow their routing
     controls.
     """
@@ -27,7 +27,7 @@ async def begin(lab: Lab) -> Begun:
             await _update(lab, check, disabled=False, inverted=False)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _checks(lab: Lab) -> dict[str, str]:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 
 AGE_REFERENCE_S, EVERY_REFERENCE_S = 40.0, 1.0  # old enough that no client of the load still reads it
 _OLD_ENOUGH = """
@@ -19,7 +19,7 @@ update account set balance = greatest(0, account.balance - sums.change) from sum
 """
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Delete every sixteenth deposit from both stores some time after it was settled."""
     deleting = lab.in_background(_delete(lab))
 
@@ -27,7 +27,7 @@ async def begin(lab: Lab) -> Begun:
         deleting.cancel()
         return "the transactions that were deleted stay deleted"
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _delete(lab: Lab) -> None:

@@ -1,12 +1,12 @@
 """A write of the stop flag is acknowledged, and not executed."""
 
 from chaosdrill.lab.misbehaviours.api import page
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 
 FAULTS = "/chaosdrill/faults"
 
 
-async def begin(lab: Lab, region: str) -> Begun:
+async def begin(lab: Lab, region: str) -> ActiveBreak:
     """Make DynamoDB of one region acknowledge writes without executing them, for every caller including state
     machines.
     """
@@ -19,7 +19,7 @@ async def begin(lab: Lab, region: str) -> Begun:
         await page(lab.plan, "DELETE", FAULTS)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Operation, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Operation, Option
 
 LONGEST_S = 9.0  # the lab's own switchover waits 10 s for its standby
 
 
-async def begin(lab: Lab, seconds: float) -> Begun:
+async def begin(lab: Lab, seconds: float) -> ActiveBreak:
     """Pause the standby's replay for that long: the old writer is already stopped, and the new one cannot be
     promoted.
     """
@@ -31,7 +31,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
         undo()
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _resume(standby: Any, seconds: float) -> None:

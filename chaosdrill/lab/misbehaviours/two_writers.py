@@ -4,13 +4,13 @@ from typing import Any
 
 from chaosdrill.lab.database.rejoin import rejoin
 from chaosdrill.lab.misbehaviours.api import page
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Operation
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Operation
 
 WITHIN_S = 10.0
 WRITERS = "/chaosdrill/writers"
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Promote the old writer, too, after the new one; DescribeGlobalClusters shows both."""
     old: list[str] = []
 
@@ -40,7 +40,7 @@ async def begin(lab: Lab) -> Begun:
         await server.until_following(WITHIN_S)
         return f"what {old[-1]} wrote by itself is gone"
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 BREAK = Break(

@@ -1,6 +1,6 @@
 """The worker settles every transaction slowly."""
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Option
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Option
 
 _SLOW = """
 create function worker_slow() returns trigger language plpgsql as $$ begin
@@ -12,7 +12,7 @@ create trigger worker_slow before insert on settlement for each row execute func
 _USUAL = "drop trigger worker_slow on settlement; drop function worker_slow();"
 
 
-async def begin(lab: Lab, seconds: float) -> Begun:
+async def begin(lab: Lab, seconds: float) -> ActiveBreak:
     """Make each settlement wait in the database for that long."""
     await _on_the_writer(lab, _SLOW.format(seconds=seconds))
 
@@ -20,7 +20,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
         await _on_the_writer(lab, _USUAL)
         return ""
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _on_the_writer(lab: Lab, script: str) -> None:

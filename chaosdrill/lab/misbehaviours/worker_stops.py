@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab
 from chaosdrill.lab.misbehaviours.moments import WHEN, at
 
 WORKERS = 2
 WITHIN_S, LOOK_EVERY_S = 20.0, 0.05
 
 
-async def begin(lab: Lab, when: str) -> Begun:
+async def begin(lab: Lab, when: str) -> ActiveBreak:
     """Restart the lab's Locust with two workers, and stop one of them."""
     await lab.load.restart(workers=WORKERS)
     async with asyncio.timeout(WITHIN_S):
@@ -33,7 +33,7 @@ async def begin(lab: Lab, when: str) -> Begun:
         await lab.load.restart(workers=0)
         return ""
 
-    return Begun(mend, said=f"Locust was started again with {WORKERS} workers: a test that ran there has ended")
+    return ActiveBreak(mend, said=f"Locust was started again with {WORKERS} workers: a test that ran there has ended")
 
 
 BREAK = Break(

@@ -6,12 +6,12 @@ from typing import Any
 import yaml
 
 from chaosdrill.lab.misbehaviours.api import call_query
-from chaosdrill.lab.misbehaviours.model import Begun, Break, Lab, Operation
+from chaosdrill.lab.misbehaviours.model import ActiveBreak, Break, Lab, Operation
 
 AFTER_REFERENCE_S = 30.0
 
 
-async def begin(lab: Lab) -> Begun:
+async def begin(lab: Lab) -> ActiveBreak:
     """Request the reverse switchover from RDS once, some time after the next switchover; servers and API change as
     usual.
     """
@@ -36,7 +36,7 @@ async def begin(lab: Lab) -> Begun:
         writer = await lab.database.writer()
         return "" if writer == lab.serving else f"the writer is {writer}: fail over or back as usual"
 
-    return Begun(mend)
+    return ActiveBreak(mend)
 
 
 async def _flip_back(lab: Lab, region: str) -> None:

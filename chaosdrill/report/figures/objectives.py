@@ -250,7 +250,7 @@ def _told(run: str, aim: Aim, number: int, one: Reached, t: Words) -> str:
 
 def in_words(measured: Measured, t: Words) -> str:
     """Return a figure in the reader's language."""
-    return str(figure_texts.said(measured, t))
+    return str(figure_texts.figure_text(measured, t))
 
 
 def _answer(met: bool | None, t: Words) -> str:

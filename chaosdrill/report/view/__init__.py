@@ -11,7 +11,7 @@ from chaosdrill.analysis.untrusted_json import mapping, sequence, text
 from chaosdrill.messages import Sentence
 from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities_of, shown_evidence
 from chaosdrill.report.view.headline import Headline, headline
-from chaosdrill.report.view.inputs import Given, label
+from chaosdrill.report.view.inputs import ReportInputs, label
 from chaosdrill.report.view.provenance import Surroundings, surroundings
 from chaosdrill.report.view.regions import regions_of
 from chaosdrill.report.view.steps import ActivityRun, ApiCall, calls, steps
@@ -73,7 +73,7 @@ class ReportView:
     problems: tuple[ReportProblem, ...]
 
 
-def view_of(given: Given) -> ReportView:
+def view_of(given: ReportInputs) -> ReportView:
     """Return the contents of the report of a run, in any state."""
     problems: list[ReportProblem] = []
 
@@ -118,12 +118,12 @@ def view_of(given: Given) -> ReportView:
     )
 
 
-def _hypothesis(given: Given) -> tuple[Probe, ...]:
+def _hypothesis(given: ReportInputs) -> tuple[Probe, ...]:
     """Return the probes from the history, which has more details; an imported run may have only the summary."""
     return hypothesis_of(given.run.events) or probes_of_json(mapping(given.said).get("hypothesis"))
 
 
-def _regulatory(given: Given) -> tuple[ShownEvidence, ...]:
+def _regulatory(given: ReportInputs) -> tuple[ShownEvidence, ...]:
     """Return what the drill shows for rules; a lab that was broken on purpose and a dry run show nothing."""
     changed = [one.func for one in changes_of(given.run.events)]
     objectives = mapping(given.opened.get("objectives"))

@@ -10,7 +10,7 @@ from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.proof import proved_nothing, proves
 from chaosdrill.analysis.untrusted_json import mapping, number
 from chaosdrill.messages import Sentence, sentence
-from chaosdrill.report.view.inputs import Given
+from chaosdrill.report.view.inputs import ReportInputs
 
 RECOVERY, LOST, AVAILABILITY = NUMBERS = ("recovery", "lost", "availability")
 _PREFIXES = {RECOVERY: "recovery_", LOST: "lost_writes_", AVAILABILITY: "availability"}
@@ -63,7 +63,7 @@ class Headline:
     objectives: tuple[Objective, ...]
 
 
-def headline(given: Given) -> Headline:
+def headline(given: ReportInputs) -> Headline:
     """Return the first screen."""
     judgement = given.judgement
     closed = given.run.first("drill-closed")
@@ -79,7 +79,7 @@ def _figures(figures: Mapping[str, Measured], prefix: str) -> Iterator[HeadlineF
             yield HeadlineFigure(name, figure)
 
 
-def _objectives(given: Given, numbers: Mapping[str, Sequence[HeadlineFigure]]) -> Iterator[Objective]:
+def _objectives(given: ReportInputs, numbers: Mapping[str, Sequence[HeadlineFigure]]) -> Iterator[Objective]:
     wanted = mapping(given.opened.get("objectives"))
     judgement = given.judgement
     seconds = tuple(_figures(judgement.figures, "lost_s_"))
@@ -108,7 +108,12 @@ def _objectives(given: Given, numbers: Mapping[str, Sequence[HeadlineFigure]]) -
 
 
 def _judged(
-    given: Given, name: str, value: float, unit: str, measured: Sequence[HeadlineFigure], found: Iterable[Finding]
+    given: ReportInputs,
+    name: str,
+    value: float,
+    unit: str,
+    measured: Sequence[HeadlineFigure],
+    found: Iterable[Finding],
 ) -> Objective:
     """Judge an objective by the rule of the verdict, so that this page and the verdict cannot disagree."""
     if given.run.first("refused"):
@@ -122,7 +127,7 @@ def _judged(
     return Objective(name, value, unit, tuple(measured), met, why)
 
 
-def _rto(given: Given) -> Iterable[Finding]:
+def _rto(given: ReportInputs) -> Iterable[Finding]:
     wanted = mapping(given.opened.get("objectives"))
     if given.run.beats is not None:
         recoveries = [one for name, one in given.judgement.figures.items() if name.startswith("recovery_")]
@@ -133,21 +138,23 @@ def _rto(given: Given) -> Iterable[Finding]:
     return unseen or verdict.objectives_missed(given.run.events, outage)
 
 
-def _times_without_service(given: Given, numbers: Mapping[str, Sequence[HeadlineFigure]]) -> Sequence[HeadlineFigure]:
+def _times_without_service(
+    given: ReportInputs, numbers: Mapping[str, Sequence[HeadlineFigure]]
+) -> Sequence[HeadlineFigure]:
     """Return the recovery times; without a heartbeat, the outages of the load generator's users."""
     if given.run.beats is not None:
         return numbers[RECOVERY]
     return tuple(_figures(given.judgement.figures, "client_outage"))
 
 
-def _of(name: str, given: Given, wanted: Mapping[str, Any]) -> Iterator[Finding]:
+def _of(name: str, given: ReportInputs, wanted: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the findings on one of the two objectives for lost writes."""
     for one in objectives.writes_lost({name: wanted[name]}, given.judgement.losses):
         if one.name != "lost-writes":
             yield one
 
 
-def _phases(given: Given, name: str) -> Iterator[HeadlineFigure]:
+def _phases(given: ReportInputs, name: str) -> Iterator[HeadlineFigure]:
     for one in given.judgement.movements:
         for phase in one.phases:
             if phase.name == name and phase.took is not None:

@@ -17,7 +17,7 @@ NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Given:
+class ReportInputs:
     """A run, its judgement, and the other inputs of its report.
 
     :param name: the id of the run, or the name of its directory.

@@ -8,7 +8,7 @@ from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.summary_fields import approvals_of, handed_over_of
 from chaosdrill.analysis.untrusted_json import mapping, number
 from chaosdrill.messages import Sentence, sentence, together
-from chaosdrill.report.view.inputs import Given, label
+from chaosdrill.report.view.inputs import ReportInputs, label
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -48,7 +48,7 @@ class Surroundings:
     experiment: str
 
 
-def surroundings(given: Given) -> Surroundings:
+def surroundings(given: ReportInputs) -> Surroundings:
     """Return the provenance of a run, as far as it was recorded."""
     return Surroundings(
         tuple((name, value) for name, value in _facts(given) if value),
@@ -61,7 +61,7 @@ def surroundings(given: Given) -> Surroundings:
     )
 
 
-def _facts(given: Given) -> Iterator[tuple[str, str]]:
+def _facts(given: ReportInputs) -> Iterator[tuple[str, str]]:
     opened, target = given.opened, given.run.first("target-opened")
     origin, said = mapping(opened.get("origin")), given.said
     git = mapping(origin.get("git"))
@@ -98,12 +98,12 @@ def _handed_over(one: Mapping[str, str]) -> Sentence:
     return sentence("{undo} (step {step}) to {to}, until {until}", **told)
 
 
-def _seconds(given: Given) -> str:
+def _seconds(given: ReportInputs) -> str:
     span = given.span_ns
     return "" if span is None else sentence("{seconds:.1f} s", seconds=(span[1] - span[0]) / 1e9)
 
 
-def _settlement(given: Given) -> str:
+def _settlement(given: ReportInputs) -> str:
     """Return how fast writes were settled before the method; empty when that was not measured."""
     found = given.run.first("settlement-measured")
     lag_s, rate_per_s, capacity_per_s = (number(found.get(name)) for name in ("lag_s", "rate_per_s", "capacity_per_s"))
@@ -119,7 +119,7 @@ def _pairs(value: Any) -> Pairs:
     return tuple((label(name), label(one)) for name, one in mapping(value).items())
 
 
-def _clocks(given: Given) -> Iterator[ClockOffset]:
+def _clocks(given: ReportInputs) -> Iterator[ClockOffset]:
     events = given.run.events
     sources = dict.fromkeys(source.name for source in given.run.sources)
     for source in sources:
@@ -130,7 +130,7 @@ def _clocks(given: Given) -> Iterator[ClockOffset]:
             yield ClockOffset(source, None, None)
 
 
-def _files(given: Given) -> Iterator[RecordFile]:
+def _files(given: ReportInputs) -> Iterator[RecordFile]:
     for event in given.run.named("records-collected", "records-stored"):
         if event.get("sha256"):
             yield RecordFile(label(event.get("file")), label(event.get("rows")), label(event.get("sha256")))

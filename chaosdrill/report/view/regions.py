@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from chaosdrill.analysis.region_observations import looks
+from chaosdrill.analysis.region_observations import facts_changes
 from chaosdrill.analysis.untrusted_json import mapping, text
 from chaosdrill.report.palette import REGIONS
-from chaosdrill.report.view.inputs import Given
+from chaosdrill.report.view.inputs import ReportInputs
 
 _STATES = {"moving": "neutral", "dark": "dark", "split": "bad", "several": "bad", "none": "dark", "unknown": "warn"}
 
 
-def regions_of(given: Given) -> tuple[str, ...]:
+def regions_of(given: ReportInputs) -> tuple[str, ...]:
     """Return home, standby, and every other region in the run."""
     configuration = mapping(given.opened.get("configuration"))
     known = [text(configuration.get(name)) for name in ("home_region", "standby_region")]
-    known += [name for look in looks(given.run) for name in look.regions]
+    known += [name for look in facts_changes(given.run) for name in look.regions]
     for records in (given.run.beats, given.run.requests):
         known += records.regions if records is not None else ()
     return tuple(dict.fromkeys(name for name in known if name))

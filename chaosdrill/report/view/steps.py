@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.analysis.run import Event, at_ns
 from chaosdrill.analysis.untrusted_json import answer, number
 from chaosdrill.report.sanitizing import as_json
-from chaosdrill.report.view.inputs import Given, label
+from chaosdrill.report.view.inputs import ReportInputs, label
 
 LONGEST = 20_000  # characters shown of a value; the history has the whole value
 MOST = 2_000
@@ -42,7 +42,7 @@ class ActivityRun:
         return self.status != "succeeded" or self.met is False
 
 
-def steps(given: Given) -> tuple[ActivityRun, ...]:
+def steps(given: ReportInputs) -> tuple[ActivityRun, ...]:
     """Return the activities in the order of their beginning."""
     found: list[tuple[Event, Event]] = []
     open_: dict[tuple[str, str], list[int]] = {}
@@ -106,12 +106,12 @@ class ApiCall:
     retries: str
 
 
-def calls(given: Given) -> tuple[ApiCall, ...]:
+def calls(given: ReportInputs) -> tuple[ApiCall, ...]:
     """Return the recorded calls, which are those that change something, with AWS's request id."""
     return tuple(_calls(given))[:MOST]
 
 
-def _calls(given: Given) -> Iterator[ApiCall]:
+def _calls(given: ReportInputs) -> Iterator[ApiCall]:
     for event in given.run.named("aws-call"):
         yield ApiCall(
             at_ns(event),

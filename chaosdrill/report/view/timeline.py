@@ -8,13 +8,13 @@ from typing import Any
 from chaosdrill.analysis import metrics
 from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.phases import FAULT, PHASES, REPLICATION_PAUSE, LegPhases, Phase
-from chaosdrill.analysis.region_observations import FactsChange, looks, regions_of_addresses
+from chaosdrill.analysis.region_observations import FactsChange, facts_changes, regions_of_addresses
 from chaosdrill.analysis.run import Event
 from chaosdrill.analysis.states import state_in_words
 from chaosdrill.analysis.transitions import Leg
 from chaosdrill.analysis.untrusted_json import mapping, number, sequence
 from chaosdrill.messages import Name, sentence
-from chaosdrill.report.view.inputs import NS, Given, label, timed
+from chaosdrill.report.view.inputs import NS, ReportInputs, label, timed
 from chaosdrill.report.view.regions import region_role
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
@@ -74,7 +74,7 @@ class Timeline:
     parts: tuple[TimelineSection, ...] = ()
 
 
-def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
+def timeline(given: ReportInputs, regions: Sequence[str]) -> Timeline | None:
     """Return the waterfall; None when the history has no times.
 
     :param regions: the regions in the order of their colours.
@@ -83,7 +83,7 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
     if span is None:
         return None
     end_ns = span[1]
-    seen = looks(given.run)
+    seen = facts_changes(given.run)
     lanes = [
         Lane(DRILL, "phase", tuple(_phases_of_drill(given, end_ns))),
         *_activities(given, end_ns),
@@ -101,7 +101,7 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
     return Timeline(span[0], end_ns, tuple(lane for lane in lanes if lane.bars), parts)
 
 
-def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
+def _phases_of_drill(given: ReportInputs, end_ns: int) -> Iterator[Bar]:
     found = [(moment, label(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
     if not found:
         return
@@ -111,7 +111,7 @@ def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
         yield Bar(since_ns, until_ns, "neutral-faint", name)
 
 
-def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
+def _activities(given: ReportInputs, end_ns: int) -> Iterator[Lane]:
     """Yield two lanes: actions and probes."""
     bars: dict[str, list[Bar]] = {"action": [], "probe": []}
     begun: dict[tuple[Any, Any], tuple[int, Event]] = {}
@@ -171,7 +171,7 @@ def _seconds_of(phase: Phase) -> str:
     return sentence("{seconds:.1f} s", seconds=phase.seconds) if phase.seconds is not None else ""
 
 
-def _executions(given: Given) -> Iterator[Lane]:
+def _executions(given: ReportInputs) -> Iterator[Lane]:
     legs = [one.leg for one in given.judgement.movements]
     bars = [bar for leg in legs if leg.by_machine for bar in _machine(leg)]
     yield Lane(CONTROL, "step-functions", tuple(bars))
@@ -183,7 +183,7 @@ def _machine(leg: Leg) -> Iterator[Bar]:
         yield Bar(step.since_ns, until_ns, "machine", step.name, leg.called, step.until_ns is not None)
 
 
-def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
+def _fis(given: ReportInputs, end_ns: int) -> Iterator[Bar]:
     healed = [moment for moment, _ in timed(given.run.named("fault-healed"))]
     for moment, event in timed(given.run.named("fault-started")):
         until_ns = next((one for one in healed if one >= moment), None)
@@ -193,7 +193,7 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
         )
 
 
-def _calls(given: Given) -> Iterator[Bar]:
+def _calls(given: ReportInputs) -> Iterator[Bar]:
     """Yield the calls that change something.
 
     Commands on the client host are left out: they are polls, and occur every second.
@@ -207,7 +207,7 @@ def _calls(given: Given) -> Iterator[Bar]:
         yield Bar(moment, moment, "bad" if failed else "action", f"{service} {operation}", told)
 
 
-def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
+def _faults(given: ReportInputs, end_ns: int) -> Iterator[Bar]:
     healed = [moment for moment, _ in timed(given.run.named("fault-healed"))]
     begun = list(timed(given.run.named("fault-injecting", "fault-started")))
     fault: Mapping[str, Any] = {}
@@ -271,7 +271,7 @@ def _periods(seen: Sequence[FactsChange], end_ns: int, fact: Any, regions: Seque
         yield Bar(look.by_ns, max(look.by_ns, until_ns), region_role(value, regions), state_in_words(value))
 
 
-def _outages(given: Given) -> Iterator[Lane]:
+def _outages(given: ReportInputs) -> Iterator[Lane]:
     for name, outages in given.judgement.unavailable.items():
         if name == "all":
             continue
@@ -295,7 +295,7 @@ def _outages(given: Given) -> Iterator[Lane]:
     yield Lane(CLIENTS, "locust", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
 
 
-def _lookups(given: Given, seen: Sequence[FactsChange], regions: Sequence[str]) -> Iterator[Bar]:
+def _lookups(given: ReportInputs, seen: Sequence[FactsChange], regions: Sequence[str]) -> Iterator[Bar]:
     """Yield the DNS responses that clients got at each TTL; the region facts give the regions of the addresses."""
     whose = regions_of_addresses(seen)
     lookups = given.run.beats.lookups if given.run.beats is not None else ()

@@ -8,7 +8,7 @@ from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, Write
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.messages import Sentence
-from chaosdrill.report.view.inputs import Given
+from chaosdrill.report.view.inputs import ReportInputs
 
 OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
 LISTED = 2_000  # ids shown of a group; `runs judge --json` has all of them
@@ -54,7 +54,7 @@ class Writes:
         return sum((self.tried or {}).values())
 
 
-def writes(given: Given) -> Writes:
+def writes(given: ReportInputs) -> Writes:
     """Return the states of the writes."""
     ledger = given.run.ledger
     read_backs = tuple(_read_back(given, ledger, one) for one in given.judgement.losses)
@@ -64,7 +64,7 @@ def writes(given: Given) -> Writes:
     return Writes({name: count[name] for name in OUTCOMES}, read_backs, len(ledger.accounts()))
 
 
-def _read_back(given: Given, ledger: WriteLedger | None, one: Losses) -> ReadBackResult:
+def _read_back(given: ReportInputs, ledger: WriteLedger | None, one: Losses) -> ReadBackResult:
     read = ledger.read_backs.get(one.label) if ledger is not None else None
     states: Counter[str] = Counter()
     if ledger is not None and read is not None:

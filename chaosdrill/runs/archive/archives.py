@@ -24,7 +24,7 @@ from chaosdrill.runs.archive.quarantine import quarantine_pages
 from chaosdrill.runs.archive.signing import SignatureResult, check_signature
 from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.naming import shown
+from chaosdrill.runs.naming import safe_name
 from chaosdrill.runs.pruning import IMPORTING
 from chaosdrill.runs.recorded_hashes import as_recorded, run_files
 from chaosdrill.runs.records.tables import sha256_of
@@ -166,7 +166,7 @@ def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
     """Yield why an archive must not be imported. An incomplete run is imported; one altered since its export is not."""
     verified = verify_run(unpacked / run, judging=False)
     if verified.run != run and verified.events:
-        why = f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
+        why = f"the run in it is called {safe_name(run)}, and its history is of {safe_name(verified.run)}"
         yield problem("archive-run-differs", why)
     if (unpacked / MANIFEST).is_file():
         found, _ = _of_manifest(unpacked, run, verified)
@@ -181,7 +181,7 @@ def _known_already(new: Path, kept: Path) -> str:
         return problem(
             "run-in-store", f"the run {kept.name} is in the store already, identical to the one in the archive"
         )
-    names = ", ".join(map(shown, differ[:5]))
+    names = ", ".join(map(safe_name, differ[:5]))
     why = f"the run {kept.name} is in the store already, with other content ({names}): move it away"
     return problem("run-in-store-differs", why)
 

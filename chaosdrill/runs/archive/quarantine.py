@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import REPORT
-from chaosdrill.runs.naming import shown
+from chaosdrill.runs.naming import safe_name
 from chaosdrill.runs.recorded_hashes import QUARANTINED, run_files
 
 # endings of a run's files that browsers and desktops show as text or data
@@ -27,7 +27,9 @@ def quarantine_pages(directory: Path) -> None:
         if path.suffix.lower() not in DATA:
             target = path.with_name(path.name + QUARANTINED)
             if target.exists():
-                raise BadInput([problem("archive-name-repeated", f"{shown(name)} is in it twice, once in quarantine")])
+                raise BadInput(
+                    [problem("archive-name-repeated", f"{safe_name(name)} is in it twice, once in quarantine")]
+                )
             path.rename(target)
 
 

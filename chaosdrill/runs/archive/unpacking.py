@@ -13,7 +13,7 @@ from chaosdrill.errors import BadInput, Problem, prefixed, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
 from chaosdrill.history.whole_files import make_private
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS
-from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
+from chaosdrill.runs.naming import good_run_name, problem_of_name, safe_name
 
 FILES_AT_MOST = 2_000
 BYTES_AT_MOST = 2 * 2**30  # of all files of an archive together, unpacked
@@ -107,7 +107,7 @@ def _has_bytes_outside(path: Path, archive: zipfile.ZipFile) -> bool:
 def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[Problem]:
     for entry in entries:
         if found := _problem(entry):
-            yield problem(found.code, f"{shown(entry.filename)} {found}")
+            yield problem(found.code, f"{safe_name(entry.filename)} {found}")
     yield from _problems_of_names([entry.filename for entry in entries if not _is_directory(entry)])
     if len(entries) > FILES_AT_MOST:
         why = f"it has {len(entries):,} files, more than {FILES_AT_MOST:,}: no run has so many"
@@ -145,7 +145,7 @@ def _problems_of_names(names: Sequence[str]) -> Iterator[Problem]:
         yield problem("archive-not-of-run", why)
     for name in names:
         if "/" not in name and name not in BESIDE:
-            yield problem("archive-not-of-run", f"{shown(name)} is no part of a run")
+            yield problem("archive-not-of-run", f"{safe_name(name)} is no part of a run")
     if not {f"{run}/{name}" for run in runs for name in (HISTORY, SUMMARY, JOURNAL)} & set(names):
         why = f"it holds no run: there is neither {HISTORY} nor {SUMMARY} nor {JOURNAL} in it"
         yield problem("archive-not-of-run", why)
@@ -153,12 +153,12 @@ def _problems_of_names(names: Sequence[str]) -> Iterator[Problem]:
     for name in names:
         folded = unicodedata.normalize("NFC", name).casefold()
         if folded in seen:
-            yield problem("archive-name-repeated", f"{shown(name)} is in it twice")
+            yield problem("archive-name-repeated", f"{safe_name(name)} is in it twice")
         seen[folded] = name
     for folded, name in seen.items():
         above = PurePosixPath(folded).parents
         if any(str(one) in seen for one in above):
-            yield problem("archive-name-repeated", f"{shown(name)} is in a directory that is a file")
+            yield problem("archive-name-repeated", f"{safe_name(name)} is in a directory that is a file")
 
 
 def unpack(path: Path, contents: Contents, into: Path) -> None:
@@ -176,7 +176,7 @@ def unpack(path: Path, contents: Contents, into: Path) -> None:
             try:
                 left -= _unpack_one(archive, entry, target, left)
             except _BROKEN as error:
-                why = f"{path}: {shown(entry.filename)} cannot be unpacked: {str(error) or type(error).__name__}"
+                why = f"{path}: {safe_name(entry.filename)} cannot be unpacked: {str(error) or type(error).__name__}"
                 raise BadInput([problem("archive-unreadable", why)]) from error
     make_private(into)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
-from chaosdrill.messages import as_it_is, said_by, sentence
+from chaosdrill.messages import as_it_is, sentence, sentence_at
 from chaosdrill.runs.recorded_hashes import run_files
 from chaosdrill.runs.records.parsing import EMPTY
 from chaosdrill.runs.records.shapes import BEATS, VERSION, Shape
@@ -27,7 +27,7 @@ def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]
     inside = {name for event in stored.values() for name in _of(event)}
     for name, event in {**raw, **stored}.items():
         if event.get("sha256") is None:
-            text = sentence("{file} could not be collected: {why}", file=name, why=said_by(event, "why"))
+            text = sentence("{file} could not be collected: {why}", file=name, why=sentence_at(event, "why"))
             problems.append(finding("records-missing", text, TOLD_BY))
         elif name in there:
             problems += _differs(there[name], event)
@@ -64,7 +64,7 @@ def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
                 file=name,
                 kind=str(event.get("kind")),
                 of=str(event.get("of")),
-                why=said_by(event, "why"),
+                why=sentence_at(event, "why"),
             )
             yield finding("records-missing", text, TOLD_BY, verdict=TOLD)
         else:
@@ -93,7 +93,7 @@ def _incomplete(name: str, event: Event) -> Finding:
     complete.
     """
     word = "told" if name.startswith("requests-") else "invalid"
-    text = sentence("{file} is not complete: {why}", file=name, why=said_by(event, "why"))
+    text = sentence("{file} is not complete: {why}", file=name, why=sentence_at(event, "why"))
     return finding("records-truncated", text, TOLD_BY, verdict=word)
 
 

@@ -45,7 +45,7 @@ class LabFISBackend(FISBackend):
 
     def move_lever(self, lever_id: str, status: str, reason: str) -> dict[str, Any]:
         """UpdateSafetyLeverState; engaging it stops every experiment of the region."""
-        before = lever.shown(self.region_name, lever_id)["safetyLever"]["state"]["status"]
+        before = lever.lever_response(self.region_name, lever_id)["safetyLever"]["state"]["status"]
         if before == status:
             raise AwsError("ConflictException", f"The safety lever is {status} already")
         lever.move(self.region_name, status, reason)
@@ -53,7 +53,7 @@ class LabFISBackend(FISBackend):
             for one in self.experiments.values():
                 ending: Any = one
                 ending.end()
-        return lever.shown(self.region_name, lever_id)
+        return lever.lever_response(self.region_name, lever_id)
 
     def started(self, id: str) -> Any:
         """Return the experiment itself.

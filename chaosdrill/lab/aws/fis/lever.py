@@ -13,7 +13,7 @@ ENGAGED = "engaged"
 _states: dict[str, dict[str, str]] = {}  # by region
 
 
-def shown(region: str, lever: str) -> dict[str, Any]:
+def lever_response(region: str, lever: str) -> dict[str, Any]:
     """Return the lever as GetSafetyLever does.
 
     :raises AwsError: when there is none with that ID.

@@ -30,7 +30,7 @@ class LabFISResponse(FISResponse):
 
     def get_safety_lever(self) -> str:
         """GetSafetyLever."""
-        return json.dumps(lever.shown(self.region, self._get_param("id")))
+        return json.dumps(lever.lever_response(self.region, self._get_param("id")))
 
     def update_safety_lever_state(self) -> str:
         """UpdateSafetyLeverState."""
