@@ -196,7 +196,7 @@ class ReadBackWork:
         counts = {
             "writes pending": len(self._ids(PENDING)),
             "writes unreadable": len(self._ids(UNREADABLE)),
-            "writes that were not missing in two reads": len(moving),
+            "writes not seen to be missing twice": len(moving),
             "balances unreadable": blind,
             "balances not read twice alike": sum(one.told != one.before for one in open_balances) - blind,
         }

@@ -279,7 +279,7 @@ def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) ->
     interrupted = [(row["signal"], row["phase"]) for row in ran.events if row["event"] == "interrupted"]
     assert interrupted[0] == (name, "method")
     assert ran.journal["status"] == "interrupted"
-    assert "the rollbacks go on" in ran.stderr
+    assert "the rollbacks continue" in ran.stderr
 
 
 @pytest.mark.long
@@ -302,7 +302,7 @@ def test_a_third_signal_gives_the_rollbacks_up_and_what_is_not_undone_is_named(s
     drill.wait_for_step("wait 600")
     drill.signal("SIGINT")
     drill.wait_for_step("wait 900")
-    hint: Any = lambda: (drill.directory / "stderr").read_text().count("the rollbacks go on")  # noqa: E731
+    hint: Any = lambda: (drill.directory / "stderr").read_text().count("the rollbacks continue")  # noqa: E731
     drill.signal("SIGINT")
     wait_for(hint, bool, "the hint")
     drill.signal(third)

@@ -90,7 +90,7 @@ def test_a_topology_or_a_calendar_that_is_there_is_kept_for_another_experiment(n
     (tmp_path / "topology").mkdir()
     (tmp_path / name).write_text("mine")
     result = init(tmp_path)
-    assert f"kept     {tmp_path}/{name}: it is there already" in result.output
+    assert f"kept     {tmp_path}/{name}: it exists already" in result.output
     assert (tmp_path / name).read_text() == "mine"
     assert files(tmp_path) == ["experiments/failover.yaml", "gamedays.yaml", "topology/aws.yaml"]
 
