@@ -40,11 +40,16 @@ and 26.9 s beside other work. 4.5 s of the 17.2 s are the start of the heartbeat
 SSM commands one after the other. (Times in the `history.jsonl` of the run that
 `python -m benchmarks.kill_matrix --only "group at stop-load/after" --keep DIRECTORY` leaves.)
 
-What the matrix has found, and what was corrected: a minute after a rescue, files of the dead drill's heartbeat on the
-client host refused the next drill; those of a heartbeat whose driver died between its end and the removal of its files
-were owed by nobody; the end of a drill waited for the region watch, 8 s and more, before it read the end state; and a
-drill that lost its lease while the start of its heartbeat was under way found none to stop, called its undo paid, and
-the heartbeat ran on (all answers of `dynamodb:UpdateItem` lost: failed on `6c196fbc55`, passed after the correction).
+What the matrix has found, each corrected:
+
+- A minute after a rescue, files of the dead drill's heartbeat on the client host refused the next drill.
+- The files of a heartbeat whose driver died between its end and their removal were owed by no run.
+- The end of a drill waited for the region watch, 8 s and more, before it read the end state.
+- A drill that lost its lease during the start of its heartbeat found none to stop and called its undo paid;
+  the heartbeat ran on (all answers of `dynamodb:UpdateItem` lost: failed on `6c196fbc55`, passed after the correction).
+- Two changes that cancel each other were paid oldest first. A drill that died in between owed the newer one alone, and
+  the rescue left a rule enabled that was disabled before the drill (`disable-automatic-failover/dynamodb:UpdateItem`, 1
+  and 2: failed on `1f9e811a30`, passed after the correction).
 
 """
 
