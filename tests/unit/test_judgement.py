@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis.findings import FINDINGS
+from chaosdrill.analysis.findings import FINDINGS, TOLD
 from chaosdrill.analysis.judgement import Judgement, judge
 from chaosdrill.analysis.rules_records import silent_load
 from chaosdrill.analysis.run import RecordSource, Run
@@ -485,7 +485,9 @@ def test_a_rule_that_fails_makes_nothing_look_better(tmp_path: Path) -> None:
 
 def test_every_finding_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "judging.md").read_text()
-    assert [name for name in FINDINGS if f"`{name}`" not in text] == []
+    effects = {name: "informational" if effect == TOLD else effect for name, (effect, _) in FINDINGS.items()}
+    rows = [f"| `{name}` | {effects[name]} | {meaning} |" for name, (_, meaning) in FINDINGS.items()]
+    assert [row for row in rows if row not in text.splitlines()] == []
 
 
 @pytest.mark.parametrize(
