@@ -72,7 +72,7 @@ SUMMARY = f"""# Fields of summary.json
 
 Every run has a `summary.json`: what the drill was, what it proved, and the figures.
 {WRITTEN}
-The JSON Schema itself is `chaosdrill/runs/summary.schema.json`. [runs.md](runs.md#what-a-summary-says) explains its
+The JSON Schema itself is `chaosdrill/runs/summary.schema.json`. [runs.md](runs.md#fields-of-a-summary) explains its
 versions, [judging.md](judging.md) how the judgement is made. `*` stands for any name, `[]` for each item of a list.
 """
 
