@@ -135,7 +135,7 @@ def test_what_is_broken_is_shown_and_told_of(looks):
     assert looks.lab.run("lab", "break").stdout.startswith("reads-only: ")
     assert [one["name"] for one in looks.lab.status()["broken"] if one["in_force"]] == ["reads-only"]
     assert ": reads-only\n" in looks.lab.run("lab", "status").stdout
-    assert looks.lab.run("lab", "break", "--clear").stdout == "mended: reads-only\n"
+    assert looks.lab.run("lab", "break", "--clear").stdout == "repaired: reads-only\n"
     assert looks.lab.run("lab", "break").stdout == "nothing is broken\n"
 
 

@@ -26,7 +26,7 @@ def test_it_breaks_shows_and_mends(lab: RunningLab) -> None:
     assert re.findall(MET, said) == ["0"]
     assert "ExpiredToken" in lab.shell(LOOK, check=False).stderr
     assert re.findall(MET, lab.run("lab", "break").stdout) == ["1"]
-    assert lab.run("lab", "break", "--clear").stdout == "mended: 1 fault(s) removed\n"
+    assert lab.run("lab", "break", "--clear").stdout == "repaired: 1 fault(s) removed\n"
     assert "123456789012" in lab.shell(LOOK).stdout
     assert lab.run("lab", "break", "--clear").stdout == "nothing was broken\n"
 
