@@ -210,7 +210,8 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
     steady = drill.steady_after()
     if steady is False or (steady is None and when == WHEN_NOT_SEEN):
         return None
-    why = "the steady state held after the method" if steady else "the steady state after the method was not missed"
+    held = "the steady state held after the method"
+    why = held if steady else "the steady state was not observed to be missed after the method"
     return {"done": False, "called_for": False, "why": f"{why}, so this is not called for"}
 
 

@@ -24,10 +24,8 @@ def checks(context: CheckContext) -> Iterator[Check]:
         read = partial(_rule, system, region, rule, rule in switched_off)
         yield Check("automatic_failover", "automatic_failover.rule", f"rule {rule} in {region}", fix, read, quick=True)
     for region, alarm in dict.fromkeys(_named(context, "alarm", _ALARM)):
-        fix, what = (
-            "find out why the alarm is not OK: an alarm that is already on proves nothing",
-            f"alarm {alarm} in {region}",
-        )
+        what = f"alarm {alarm} in {region}"
+        fix = "find out why it is not OK: an alarm that is already on proves nothing"
         read = partial(_alarm, system, region, alarm)
         yield Check("automatic_failover", "automatic_failover.alarm", what, fix, read)
 

@@ -71,7 +71,7 @@ def _by_name(system: System) -> dict[str, list[str]]:
     except (ClientError, BotoCoreError) as error:
         why = (
             "override_safety_rules: names are known to ARC's control plane only, which does not respond "
-            "({error}): write the rules' ARNs, which need no control plane"
+            f"({error}): write the rules' ARNs, which need no control plane"
         )
         raise BadInput([problem("safety-rules-unreadable", why)]) from error
     return found

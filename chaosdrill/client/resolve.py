@@ -186,7 +186,7 @@ def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
         else:
             found |= {address: region for address in strangers if address in own}
     if silent and any(address not in found for address in addresses):
-        text = f"whose {', '.join(addresses)} are is unknown: {'; '.join(silent)}"
+        text = f"the regions of {', '.join(addresses)} are unknown: {'; '.join(silent)}"
         raise CannotSee(text, code="address-region-unknown")
     return {address: found.get(address, UNKNOWN_REGION) for address in addresses}
 

@@ -140,7 +140,6 @@ def _warn_without_table(system: System) -> None:
     if system.topology.coordination is None and system.topology.target == "aws":
         logger.warning(
             f"The topology {system.topology.path} names no coordination table: drills on other machines are not "
-            "detected, and this drill cannot be stopped or rescued from another machine. `chaosdrill init "
-            "--coordination` "
-            "prints the table"
+            "detected, and this drill cannot be stopped or rescued from another machine. "
+            "`chaosdrill init --coordination` prints the table"
         )

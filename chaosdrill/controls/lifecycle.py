@@ -381,9 +381,7 @@ class Session:
             self._hurry()
             if phase == self.status.phase == "rollbacks" and not self.signals.gave_up and name not in OF_CONTROLS:
                 left = self._remaining()
-                logger.warning(
-                    f"{name}: the rollbacks continue; press it again to leave without the rest of them ({left})"
-                )
+                logger.warning(f"{name}: the rollbacks continue; one more signal ends them early ({left})")
 
     def _record_signal(self) -> tuple[str, str] | None:
         """Record the next received signal, and after SIGTERM how much time the process has left.

@@ -36,5 +36,5 @@ def remaining_in_words(experiment: Mapping[str, Any], events: Sequence[Event], r
     parts = [f"not done yet: {', '.join(left)}"] if left else []
     if owed:
         in_force = ", ".join(f"{one.step} (undone by {one.undo})" for one in owed)
-        parts += [f"in force: {in_force}", f"`chaosdrill rescue {run}`"]
+        parts += [f"in force: {in_force}", f"`chaosdrill rescue {run}` undoes it"]
     return "; ".join(parts)

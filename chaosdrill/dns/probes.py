@@ -173,8 +173,7 @@ def ttl_s(
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(
             f"the time to live of {answers.domain} is not reported by {', '.join(untold)}: it has no address, "
-            "or there is "
-            "no dig on the client host (dnf install bind-utils, apt-get install dnsutils)",
+            "or there is no dig on the client host (dnf install bind-utils, apt-get install dnsutils)",
             code="dns-ttl-unknown",
         )
     return max(ttl for _, ttl in told if ttl is not None)

@@ -28,7 +28,7 @@ def export(
     :raises BadInput: when the file exists.
     """
     if path.exists():
-        raise BadInput([problem("file-exists", f"{path}exists already: give another name, or remove it")])
+        raise BadInput([problem("file-exists", f"{path} exists already: give another name, or remove it")])
     redaction = Redaction(topology.domain)
     raw = load_yaml(topology.path.read_text(encoding="utf-8"))
     raw.pop("aws", None)  # the name of the profile is private

@@ -106,8 +106,7 @@ def _isolation(system: System, given: Mapping[str, Any]) -> StepEffect:
     return StepEffect(
         f"FIS experiment {given.get('template', 'exp-region-isolation')}: the subnets of {region} are cut off",
         f"no client reaches application and databases there until the fault is healed, {duration_s} s at most; "
-        "Aurora's storage "
-        "and DynamoDB's global tables go on replicating",
+        "Aurora's storage and DynamoDB's global tables go on replicating",
         math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
     )
 

@@ -106,8 +106,7 @@ class Program:
         if hashlib.sha256(text.encode()).hexdigest() != sha256:
             raise CannotSee(
                 f"a response of the client host has another hash than SSM reported: {length:,} characters were "
-                "fetched as "
-                f"{len(text):,}: check who else can write to the bucket",
+                f"fetched as {len(text):,}: check who else can write to the bucket",
                 code="client-response-altered",
             )
         return _decoded(text, "whose response was fetched")
@@ -129,7 +128,7 @@ class Program:
 
 
 def _called(command: str) -> str:
-    return f"with which chaosdrill's program there is to {command}"
+    return f"`{command}` of chaosdrill's program there"
 
 
 def _decoded(text: str, what: str) -> dict[str, Any]:
@@ -287,5 +286,5 @@ def may_run_on(name: str, system: System, lease_s: float, again: str) -> str:
     host = system.topology.client.instance_id
     return (
         f"{name} may still run on the client host {host}: {again} again ends it, and it ends by itself when it was not "
-        f"called it for {lease_s:g} s"
+        f"called for {lease_s:g} s"
     )
