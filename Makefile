@@ -29,7 +29,7 @@ LOCKED = $(PIP) --require-hashes --only-binary :all: --no-binary antlr4-python3-
 # where Python may not keep what it has compiled, each process of the tests compiles all of it again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install drill test test-all test-long check clean
+.PHONY: install drill test test-all test-long test-drills test-slow check clean
 
 install: $(VENV)/.drill
 
@@ -39,15 +39,20 @@ drill: install
 test: $(VENV)/.test
 	@$(BIN)/python $(PYTEST) -n $(JOBS) -m 'not long' $(TESTS)
 
-test-all test-long: $(VENV)/.test
 ifdef TESTS
+test-all test-long: $(VENV)/.test
 	@$(BIN)/python $(PYTEST) -n $(LONG_JOBS) -m '$(LONG)' $(TESTS)
 else
-	@failed=0; \
-	$(BIN)/python $(PYTEST) -n $(LONG_JOBS) -m '$(LONG)' $(DRILLS) || failed=1; \
-	$(BIN)/python $(PYTEST) -n $(JOBS) -m '$(LONG)' $(filter-out $(DRILLS),$(wildcard tests/*/)) || failed=1; \
-	exit $$failed
+test-all test-long: $(VENV)/.test
+	@failed=0; $(MAKE) --no-print-directory test-drills || failed=1; $(MAKE) --no-print-directory test-slow || failed=1; exit $$failed
 endif
+
+# the two halves of test-all: whole drills compute, the others mostly wait
+test-drills: $(VENV)/.test
+	@$(BIN)/python $(PYTEST) -n $(LONG_JOBS) -m '$(LONG)' $(DRILLS)
+
+test-slow: $(VENV)/.test
+	@$(BIN)/python $(PYTEST) -n $(JOBS) -m '$(LONG)' $(filter-out $(DRILLS),$(wildcard tests/*/))
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -24,8 +24,8 @@ import pyarrow
 from pyarrow import parquet
 
 from chaosdrill.history.seal import sealed
-from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.records.tables import RawFileInfo, Records, metadata, parquet_path, schema, sha256_of
+from chaosdrill.records.rows import BEATS, REQUESTS, Shape
+from chaosdrill.runs.records.tables import RawFileInfo, Records, arrow_schema, metadata, parquet_path, sha256_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 NS, RATE, T0 = 10**9, 20, 1_800_000_000 * 10**9
@@ -124,7 +124,7 @@ def _answers(bad: Any, random: numpy.random.Generator) -> dict[str, Any]:
 
 
 def _write(directory: Path, shape: Shape, columns: Any, texts: dict[str, list[str]], header: dict[str, Any]) -> None:
-    wanted, count = schema(shape), len(columns[shape.time])
+    wanted, count = arrow_schema(shape), len(columns[shape.time])
     texts["source"], columns["source"] = [header["source"]], numpy.zeros(count, numpy.int32)
     made = []
     for field in wanted:

@@ -16,8 +16,9 @@ import numpy
 
 from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, Span, states
 from chaosdrill.analysis.proportions import newcombe, wilson
-from chaosdrill.analysis.records import OK, Beats, Requests
+from chaosdrill.analysis.records import Beats, Requests
 from chaosdrill.messages import NOTHING, Name, Sentence, sentence, together
+from chaosdrill.records.rows import OK
 
 Array = numpy.ndarray[Any, Any]
 

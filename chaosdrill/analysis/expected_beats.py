@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.records import OK, REFUSED, TIMED_OUT, Beats, is_served
+from chaosdrill.analysis.records import Beats, is_served
+from chaosdrill.records.rows import OK, REFUSED, TIMED_OUT
 
 Array = numpy.ndarray[Any, Any]
 Span = tuple[int, int]

@@ -11,8 +11,9 @@ from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, UNSERVED, Slots,
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.outages import ANY, Unavailability
 from chaosdrill.analysis.proportions import ONE_IN_TWENTY
-from chaosdrill.analysis.records import OK, Requests
+from chaosdrill.analysis.records import Requests
 from chaosdrill.messages import Sentence, sentence
+from chaosdrill.records.rows import OK
 
 Array = numpy.ndarray[Any, Any]
 

@@ -7,13 +7,11 @@ from typing import Any
 
 from chaosdrill.analysis.clocks import UNMEASURED, Offset
 from chaosdrill.messages import Name, Sentence, as_it_is, sentence
+from chaosdrill.records import ledger as rows
+from chaosdrill.records.ledger import ACCEPTED, MISSING, OUTCOMES, REFUSED, START, STATES, UNKNOWN, UNREADABLE
 
-ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
-SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
-START = "start"
 _UNREST = re.compile(r"after (\d+(?:\.\d+)?) s: (\d{1,18} [a-z ]+(?:, \d{1,18} [a-z ]+)*)")
 NOT_ENDED = sentence("it did not come to its end")
-STATES = (SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,8 @@ class WriteLedger:
         for one in self.read_backs.values():
             read |= one.found
         for write in self.writes.values():
-            state = read.get(write.seq) or next(reversed(self.settled.get(write.seq, [])), "unknown")
-            was_refused = write.outcome == REFUSED and state in ("unknown", UNREADABLE)
+            state = read.get(write.seq) or next(reversed(self.settled.get(write.seq, [])), UNKNOWN)
+            was_refused = write.outcome == REFUSED and state in (UNKNOWN, UNREADABLE)
             if state != MISSING and not was_refused:
                 yield write, state
 
@@ -121,22 +119,22 @@ def _take(ledger: WriteLedger, row: Mapping[str, Any], offset: Offset) -> None:
     if kind is None:
         ledger.base = _whole(row["base"], 2)
         ledger.reads_back, ledger.counts_executions = bool(row["reads_back"]), bool(row["counts_executions"])
-    elif kind == "write":
+    elif kind == rows.WRITE:
         _take_write(ledger, row, offset)
-    elif kind == "settled":
+    elif kind == rows.SETTLED_ROW:
         ledger.settled.setdefault(_whole(row["seq"]), []).append(_state(row))
-    elif kind == "balance":
+    elif kind == rows.BALANCE:
         _take_balance(ledger, row)
-    elif kind == "end":
+    elif kind == rows.END:
         _take_end(ledger, row)
-    elif kind in ("read-back-begun", "found", "read-back-ended"):
+    elif kind in (rows.READ_BACK_BEGUN, rows.FOUND, rows.READ_BACK_ENDED):
         _take_read_back(ledger.read_backs.setdefault(str(row["label"]), ReadBack(str(row["label"]))), row, offset)
     else:
         raise ValueError(kind)
 
 
 def _take_write(ledger: WriteLedger, row: Mapping[str, Any], offset: Offset) -> None:
-    if row["outcome"] not in (ACCEPTED, REFUSED, UNKNOWN):
+    if row["outcome"] not in OUTCOMES:
         raise ValueError(row["outcome"])
     write = Write(
         _whole(row["seq"]),
@@ -174,10 +172,10 @@ def _take_end(ledger: WriteLedger, row: Mapping[str, Any]) -> None:
 
 
 def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> None:
-    if row["row"] == "read-back-begun":
+    if row["row"] == rows.READ_BACK_BEGUN:
         read.begun_ns = offset.to_recorder(_whole(row["at_ns"]))
         read.writes_until_ns = offset.to_recorder(_whole(row["writes_until_ns"]))
-    elif row["row"] == "found":
+    elif row["row"] == rows.FOUND:
         _take_found(read, _whole(row["seq"]), _state(row))
     else:
         read.ended_ns = offset.to_recorder(_whole(row["at_ns"]))

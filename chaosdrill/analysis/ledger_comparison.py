@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.ledger import ACCEPTED, WriteLedger
+from chaosdrill.analysis.ledger import WriteLedger
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.messages import Name, sentence
+from chaosdrill.records.ledger import ACCEPTED
 
 LISTED = 5
 

@@ -6,22 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis.ledger import (
-    ACCEPTED,
-    MISSING,
-    PENDING,
-    REFUSED,
-    ROLLED_BACK,
-    SETTLED,
-    UNKNOWN,
-    UNREADABLE,
-    ReadBack,
-    Write,
-    WriteLedger,
-)
+from chaosdrill.analysis.ledger import ReadBack, Write, WriteLedger
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.write_effects import Executions, executions
 from chaosdrill.messages import NOTHING, Name, Sentence, sentence
+from chaosdrill.records.ledger import ACCEPTED, MISSING, PENDING, REFUSED, ROLLED_BACK, SETTLED, UNKNOWN, UNREADABLE
 
 HOW_LOST = sentence(
     "accepted writes that the read-back found missing, never settled, or without effect on their balance"

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.clocks import UNMEASURED, Offset
+from chaosdrill.records.rows import OK
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     Array = ndarray[Any, Any]
 
-OK, REFUSED, TIMED_OUT, ERROR = range(4)
 # a beat that the heartbeat did not send, or did not wait for, says nothing about the application
 NOT_SENT, GIVEN_UP = "not-sent", "given-up"
 DEADLINE_S, TIMEOUT_S, LONGEST_S = 1.0, 5.0, 1e9
@@ -49,7 +49,7 @@ class Beats:
     :param due_ns: when the beat was due to be sent, UTC nanoseconds by the recorder's clock.
     :param late_us: how late it was sent.
     :param duration_us: from the due time to the end of the response, or to giving up.
-    :param outcome: 0 ok, 1 refused, 2 timeout, 3 error.
+    :param outcome: of ``records.rows.OUTCOMES``.
     :param region: for each beat the index of the region that responded in ``regions``.
     :param watermark_ns: every beat that was due before this time is included.
     :param ended: whether the heartbeat recorded its end.

@@ -29,6 +29,7 @@ from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.client.plugin_responses import RequestFiles
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.messages import as_it_is, sentence, together
+from chaosdrill.records.rows import END, REQUEST, REQUESTS, WATERMARK, is_row
 
 CHUNK = 1_000_000  # bytes in one response
 TAIL = 4_000  # bytes at the end of a file that are searched for its last rows
@@ -145,7 +146,7 @@ def _checked_header(name: str, data: bytes) -> bytes:
     said: object = None
     with suppress(ValueError):
         said = json.loads(header[:LONGEST_HEADER])
-    if not isinstance(said, dict) or said.get("chaosdrill") != "requests":
+    if not isinstance(said, dict) or said.get("chaosdrill") != REQUESTS.kind:
         raise _refused(f"{name} does not begin with a header of rows")
     source, known = re.sub(r"[^A-Za-z0-9_.-]", "_", str(said.get("source"))), NAME.fullmatch(name)
     if known is None or not re.fullmatch(re.escape(source) + r"(-[0-9]{1,3})?", known[1]):
@@ -275,9 +276,9 @@ def _progress(path: Path) -> tuple[int, bool]:
     """Return the time up to which a file is complete (its source's clock, ns), and whether it ends with its end row."""
     until_ns, ended = 0, False
     for line in _tail(path).splitlines():
-        if line.startswith((b'["w",', b'["e",')):
+        if is_row(line, WATERMARK, END):
             with suppress(ValueError):
-                until_ns, ended = json.loads(line)[1], line.startswith(b'["e"')
+                until_ns, ended = json.loads(line)[1], is_row(line, END)
     return until_ns, ended
 
 
@@ -304,7 +305,7 @@ def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: boo
     with open(path, "rb") as file:
         for line in file:
             digest.update(line)
-            rows += line.startswith(b'["r",')
+            rows += is_row(line, REQUEST)
             size += len(line)
     until_ns, ended = _progress(path)
     wanted_ns = wanted.get(_source(path))

@@ -11,12 +11,15 @@ from typing import Any
 from chaosdrill import history
 from chaosdrill.errors import DrillError
 from chaosdrill.messages import sentence
+from chaosdrill.records import rows
+from chaosdrill.records.ledger import READ_BACK_ENDED
+from chaosdrill.records.rows import is_row
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
 TAIL = 500_000  # bytes: many times a minute of two operations at 20/s
 NO_ADDRESS = ("lookup-nxdomain", "lookup-no-address")  # results of a lookup that got a response
 RECORDS = "records"  # in the run directory
-READ_BACK_ENDED = "read-back-ended"
+_DUE_NS, _DURATION_US, _OUTCOME = map(rows.BEATS.place, ("due_ns", "duration_us", "outcome"))
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,8 @@ class HeartbeatFiles:
         with open(path, "rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL))
             lines = file.read().split(b"\n")[1:-1]  # the first may be cut off
-        beats = [json.loads(line) for line in lines if line.startswith(b'["b"')]
-        missed = [_due_ns(beat) for beat in beats if beat[6] != 0 or beat[5] > deadline_s * 1e6]
+        beats = [json.loads(line) for line in lines if is_row(line, rows.BEAT)]
+        missed = [_due_ns(beat) for beat in beats if beat[_OUTCOME] != rows.OK or beat[_DURATION_US] > deadline_s * 1e6]
         due = [_due_ns(beat) for beat in beats]
         return (max(due) - max(missed, default=min(due))) / 1e9 if due else 0.0
 
@@ -102,7 +105,7 @@ class HeartbeatFiles:
         whole = news[: news.rfind(b"\n") + 1]
         self._lookups_read += len(whole)
         for line in whole.splitlines():
-            if line.startswith(b'["d"'):
+            if is_row(line, rows.LOOKUP):
                 self._last_lookup = json.loads(line)
         if self._last_lookup is None:
             return None
@@ -118,7 +121,7 @@ class HeartbeatFiles:
         if not path.is_file():
             return None
         lines = path.read_bytes().split(b"\n")[:-1]
-        ended = (json.loads(line) for line in reversed(lines) if b"read-back-ended" in line)
+        ended = (json.loads(line) for line in reversed(lines) if READ_BACK_ENDED.encode() in line)
         if not any(row.get("row") == READ_BACK_ENDED and row.get("label") == label for row in ended):
             return None
         return [json.loads(line) for line in lines]
@@ -135,7 +138,7 @@ class HeartbeatFiles:
 
 
 def _due_ns(beat: list[int]) -> int:
-    return beat[3]
+    return beat[_DUE_NS]
 
 
 def collected(path: Path, why: str = "") -> CollectedFile:

@@ -107,8 +107,13 @@ def tracked_findings(
 
 def finding_id(system: str, experiment: str, name: str, subject: str) -> str:
     """Return the id of a finding, such as ``F-1a2b3c4d``."""
-    identity = {"system": system, "experiment": experiment, "name": name, "subject": subject}
+    identity = {"system": without_domain(system), "experiment": experiment, "name": name, "subject": subject}
     return f"F-{hashlib.sha256(canonical(identity)).hexdigest()[:8]}"
+
+
+def without_domain(system: str) -> str:
+    """Return the name that a system had before the domain became part of it: ``PATH`` of ``PATH@DOMAIN``."""
+    return system.rpartition("@")[0] or system
 
 
 @dataclass(frozen=True)

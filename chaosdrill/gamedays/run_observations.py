@@ -6,6 +6,9 @@ partition key                    sort key             attributes, beside those o
 ``gameday-observation#SYSTEM``   ``RUN#DIGEST``       ``observation``: as JSON
 ``gameday-finding#SYSTEM``       ``FINDING``          ``owner``, ``due``, ``ticket``
 ===============================  ===================  =========================================================
+
+``SYSTEM`` has the domain of the system since two calendars with one ledger were seen to name different topologies by
+the same relative path. What was recorded under the path alone is read, too.
 """
 
 import os
@@ -19,19 +22,28 @@ from chaosdrill.coordination.items import Item, ItemWrite
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.calendar import Calendar, GameDay
-from chaosdrill.gamedays.findings import Assignment, TrackedFinding, tracked_findings
+from chaosdrill.gamedays.findings import Assignment, TrackedFinding, tracked_findings, without_domain
 from chaosdrill.gamedays.observations import Observation, digest_of_summary, observation_from, observation_of
 from chaosdrill.history.run_directory import SUMMARY
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.summaries import read_summary
+from chaosdrill.topology import load_topology
 
 LAB = "lab"
 
 
 def system_name(calendar: Calendar, game_day: GameDay) -> str:
-    """Return what the system of a game day is called: ``lab``, or its topology's path from the calendar on."""
-    return LAB if game_day.topology is None else os.path.relpath(game_day.topology, calendar.file.parent)
+    """Return what the system of a game day is called: ``lab``, or ``PATH@DOMAIN``.
+
+    PATH is its topology's, from the calendar on.
+
+    :raises BadInput: when the topology cannot be used.
+    """
+    if game_day.topology is None:
+        return LAB
+    path = os.path.relpath(game_day.topology, calendar.file.parent)
+    return f"{path}@{load_topology(game_day.topology).domain}"
 
 
 def observe(store: ItemStore, system: str, directory: Path) -> Observation | None:
@@ -52,7 +64,7 @@ def recorded(store: ItemStore, system: str) -> list[Observation]:
 
     :raises CannotSee: when the store cannot be read, or an item is invalid (``coordination-invalid``).
     """
-    return [_observation_in(item, store) for item in store.partition(_observations(system))]
+    return [_observation_in(item, store) for name in _names(system) for item in store.partition(_observations(name))]
 
 
 def observe_again(store: ItemStore, system: str, runs: Path, named: Iterable[str]) -> list[Observation]:
@@ -79,7 +91,10 @@ def findings_of(store: ItemStore, system: str, observations: Iterable[Observatio
 
     :param owner: of findings that nobody is assigned to.
     """
-    assigned = {str(item[items.SORT_KEY]): _assignment(item) for item in store.partition(_findings(system))}
+    decided: dict[str, Item] = {}
+    for item in (item for name in _names(system) for item in store.partition(_findings(name))):
+        decided[str(item[items.SORT_KEY])] = {**decided.get(str(item[items.SORT_KEY]), {}), **item}
+    assigned = {finding: _assignment(item) for finding, item in decided.items()}
     return list(tracked_findings(system, observations, assigned, owner))
 
 
@@ -134,6 +149,12 @@ def _observation_in(item: Item, store: ItemStore) -> Observation:
 
 def _assignment(item: Item) -> Assignment:
     return Assignment(*(str(item.get(name, "")) for name in ("owner", "due", "ticket")))
+
+
+def _names(system: str) -> tuple[str, ...]:
+    """Return the names under which a system has items, the one for new items last."""
+    path = without_domain(system)
+    return (system,) if path == system else (path, system)
 
 
 def _observations(system: str) -> str:

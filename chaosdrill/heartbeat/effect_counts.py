@@ -6,7 +6,8 @@ number of times that it took effect (up to three).
 
 from collections.abc import Mapping, Sequence
 
-from chaosdrill.heartbeat.ledger import ACCEPTED, BASE, LARGEST_DIGIT, REFUSED, ROLLED_BACK, SETTLED, LedgerWrite
+from chaosdrill.heartbeat.ledger import BASE, LARGEST_DIGIT, LedgerWrite
+from chaosdrill.records.ledger import ACCEPTED, REFUSED, ROLLED_BACK, SETTLED
 
 
 def executions(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.records import rows
+
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -57,23 +59,23 @@ class BeatRecorder:
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.file = JsonLines(path)
-        self.file.add({"chaosdrill": "beats", "version": 1, **header})
+        self.file.add(rows.header(rows.BEATS.kind, header))
         self.watermark_ns = 0
 
     def beat(self, row: Sequence[Any]) -> None:
-        """Record a beat: seq, operation, due_ns, late_us, duration_us, outcome, status, error, region, address."""
-        self.file.add(["b", *row])
+        """Record a beat: the columns of ``rows.BEATS``."""
+        self.file.add([rows.BEAT, *row])
 
     def lookup(self, at_ns: int, addresses: Sequence[str], ttl_s: int, error: str) -> None:
         """Record a DNS lookup."""
-        self.file.add(["d", at_ns, addresses, ttl_s, error])
+        self.file.add([rows.LOOKUP, at_ns, addresses, ttl_s, error])
 
     def watermark(self, until_ns: int) -> None:
         """Record that every beat that was due before ``until_ns`` has been added."""
         if until_ns > self.watermark_ns:
             self.watermark_ns = until_ns
-            self.file.add(["w", until_ns])
+            self.file.add([rows.WATERMARK, until_ns])
 
     def end(self, at_ns: int, sent: Sequence[int]) -> None:
         """Record that nothing follows."""
-        self.file.add(["e", at_ns, sent])
+        self.file.add([rows.END, at_ns, sent])

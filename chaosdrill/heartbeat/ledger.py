@@ -5,13 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.heartbeat.jsonl import JsonLines
+from chaosdrill.records import rows
+from chaosdrill.records.ledger import (
+    BALANCE,
+    END,
+    FOUND,
+    KIND,
+    READ_BACK_BEGUN,
+    READ_BACK_ENDED,
+    SETTLED_ROW,
+    START,
+    WRITE,
+)
 
 BASE = 4
 LARGEST_DIGIT = 19  # 4**19 is the largest power that applications with a limit of 10**12 accept
-ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
-SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
-START = "start"
-FINAL = (SETTLED, ROLLED_BACK)
 
 
 @dataclass(slots=True)
@@ -43,7 +51,7 @@ class LedgerFile:
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.file = JsonLines(path)
-        self.file.add({"chaosdrill": "ledger", "version": 1, **header})
+        self.file.add(rows.header(KIND, header))
         self.writes: list[LedgerWrite] = []
         self.starts: dict[str, int | None] = {}
         self._recorded = 0
@@ -66,7 +74,7 @@ class LedgerFile:
         write.region = region
         self.file.add(
             {
-                "row": "write",
+                "row": WRITE,
                 "seq": write.seq,
                 "account": write.account,
                 "quantity": write.quantity,
@@ -85,29 +93,29 @@ class LedgerFile:
     def settled(self, write: LedgerWrite, state: str, region: str, seen_ns: int) -> None:
         """Record that the write was observed to be settled or rolled back."""
         write.state = state
-        row = {"row": "settled", "seq": write.seq, "id": write.id, "state": state}
+        row = {"row": SETTLED_ROW, "seq": write.seq, "id": write.id, "state": state}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def balance(self, label: str, account: str, balance: int | None, region: str, seen_ns: int) -> None:
         """Record an account's balance; None when it could not be read."""
         if label == START:
             self.starts[account] = balance
-        row = {"row": "balance", "label": label, "account": account, "balance": balance}
+        row = {"row": BALANCE, "label": label, "account": account, "balance": balance}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def read_back_begun(self, label: str, at_ns: int, writes_until_ns: int) -> None:
         """Record the start of a read-back of every write that was due before ``writes_until_ns``."""
-        self.file.add({"row": "read-back-begun", "label": label, "at_ns": at_ns, "writes_until_ns": writes_until_ns})
+        self.file.add({"row": READ_BACK_BEGUN, "label": label, "at_ns": at_ns, "writes_until_ns": writes_until_ns})
 
     def found(self, label: str, write: LedgerWrite, state: str, region: str, seen_ns: int) -> None:
         """Record the final result of a read-back for a write."""
-        row = {"row": "found", "label": label, "seq": write.seq, "id": write.id, "state": state}
+        row = {"row": FOUND, "label": label, "seq": write.seq, "id": write.id, "state": state}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def read_back_ended(self, label: str, at_ns: int, converged: bool, why: str) -> None:
         """Record the end of a read-back."""
-        self.file.add({"row": "read-back-ended", "label": label, "at_ns": at_ns, "converged": converged, "why": why})
+        self.file.add({"row": READ_BACK_ENDED, "label": label, "at_ns": at_ns, "converged": converged, "why": why})
 
     def end(self, at_ns: int) -> None:
         """Record that no write follows."""
-        self.file.add({"row": "end", "at_ns": at_ns, "writes": self._recorded})
+        self.file.add({"row": END, "at_ns": at_ns, "writes": self._recorded})

@@ -9,8 +9,8 @@ from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange
 from chaosdrill.heartbeat.jsonl import BeatRecorder
 from chaosdrill.heartbeat.schedule import BeatSchedule
+from chaosdrill.records.rows import ERROR, OK, REFUSED, TIMED_OUT
 
-OK, REFUSED, TIMED_OUT, ERROR = range(4)
 Send = Callable[[int, int], Awaitable[Exchange]]
 
 

@@ -10,9 +10,10 @@ from chaosdrill.heartbeat.accounts import AccountPool
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import HttpClient
-from chaosdrill.heartbeat.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE, LedgerFile, LedgerWrite
+from chaosdrill.heartbeat.ledger import LedgerFile, LedgerWrite
 from chaosdrill.heartbeat.retry_queue import Questions
 from chaosdrill.heartbeat.status_checks import StatusCheck, look_at_balance, look_at_write
+from chaosdrill.records.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE
 
 LEAST_PER_S, MOST_PER_S = 400.0, 1000.0
 AT_ONCE = 30

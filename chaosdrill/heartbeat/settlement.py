@@ -5,9 +5,10 @@ from collections import deque
 from chaosdrill.heartbeat.accounts import AccountPool, SyntheticAccount
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import HttpClient
-from chaosdrill.heartbeat.ledger import FINAL, START, LedgerFile, LedgerWrite
+from chaosdrill.heartbeat.ledger import LedgerFile, LedgerWrite
 from chaosdrill.heartbeat.retry_queue import FIRST_PAUSE_S, Questions
 from chaosdrill.heartbeat.status_checks import look_at_balance, look_at_write
+from chaosdrill.records.ledger import FINAL, START
 
 LEAST_PER_S, PER_WRITE = 50.0, 2.5  # a write that settles within a second is read about twice
 AHEAD = 1.25  # start balances are read faster than accounts are used

@@ -6,7 +6,8 @@ from typing import Any
 
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import Exchange, HttpClient
-from chaosdrill.heartbeat.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, UNREADABLE, LedgerWrite
+from chaosdrill.heartbeat.ledger import LedgerWrite
+from chaosdrill.records.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, UNREADABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from chaosdrill.heartbeat.burst import Burst
 from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import Config
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange, HttpClient
-from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, START, UNKNOWN, LedgerFile, LedgerWrite
+from chaosdrill.heartbeat.ledger import LedgerFile, LedgerWrite
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.settlement import Settling
 from chaosdrill.heartbeat.status_checks import field_of
+from chaosdrill.records.ledger import ACCEPTED, REFUSED, START, UNKNOWN
 
 LONGEST_ID = 256
 # responses without any effect; the effect of a request that ended with another 5xx is unknown

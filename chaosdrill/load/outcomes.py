@@ -6,8 +6,7 @@ the status and the error are recorded beside it, because ``success()`` hides eve
 
 from typing import Any
 
-OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
-"""As expected; answered, but not as expected; no answer in time; no answer at all."""
+from chaosdrill.records.rows import ERROR, OK, REFUSED, TIMED_OUT
 
 DEEPEST = 8
 HIGHEST_STATUS = 999
@@ -37,7 +36,7 @@ def outcome_of(failed: Any, response: Any) -> tuple[int, int, str]:
         return OK, status, name
     if answered or (status and not _broken(happened)):
         return REFUSED, status, name
-    return (TIMEOUT if any(map(_timed_out, links)) else ERROR), status, name
+    return (TIMED_OUT if any(map(_timed_out, links)) else ERROR), status, name
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -17,10 +17,11 @@ import requests
 from locust.contrib.fasthttp import FastResponse
 
 from chaosdrill.load import monotonic_clock
-from chaosdrill.load.outcomes import OK, outcome_of
+from chaosdrill.load.outcomes import outcome_of
 from chaosdrill.load.request_rows import RequestRows, RequestsByKind
 from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.load.tracing import ATTRIBUTE, Trace, trace_here
+from chaosdrill.records.rows import OK
 from chaosdrill.secret_text import hide_secrets_in
 
 REGION_VARIABLE = "CHAOSDRILL_LOAD_REGION_HEADER"

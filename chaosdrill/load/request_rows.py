@@ -6,8 +6,10 @@ This runs for every request of a load, so repeated parts are converted to JSON o
 import json
 from typing import Any
 
+from chaosdrill.records import rows
+from chaosdrill.records.rows import REQUEST
+
 MOST_KEPT = 10_000  # a script that does not group `/item/17` under one name has as many kinds as requests
-VERSION = 1
 
 Kind = tuple[str, str, int, int, str, str, str, int]
 """The values that many requests share: method, name, outcome, HTTP status, error, region, address, resends."""
@@ -39,7 +41,7 @@ class RequestRows:
         epoch_ns = self._epoch_ns
         head, tail = self._kept.get(kind) or self._keep(kind)
         return [
-            f'["r",{epoch_ns + started},{int((milliseconds or 0.0) * 1000)},{head}{size}{tail}'
+            f'["{REQUEST}",{epoch_ns + started},{int((milliseconds or 0.0) * 1000)},{head}{size}{tail}'
             for _, started, milliseconds, size in zip(*[iter(values)] * 4, strict=True)
         ]
 
@@ -55,17 +57,17 @@ def header(source: str, run: str, about: dict[str, Any]) -> str:
 
     :param about: its host, pid, and when it started (``started_ns``).
     """
-    return json.dumps({"chaosdrill": "requests", "version": VERSION, "source": source, "run": run, **about}) + "\n"
+    return json.dumps(rows.header(rows.REQUESTS.kind, {"source": source, "run": run, **about})) + "\n"
 
 
 def watermark(until_ns: int) -> str:
     """Return the row that states that every request that ended before ``until_ns`` is in the file."""
-    return f'["w",{until_ns}]\n'
+    return f'["{rows.WATERMARK}",{until_ns}]\n'
 
 
-def end(at_ns: int, rows: int) -> str:
+def end(at_ns: int, count: int) -> str:
     """Return the row with which a source ends in order, after so many requests."""
-    return f'["e",{at_ns},{rows}]\n'
+    return f'["{rows.END}",{at_ns},{count}]\n'
 
 
 def _inside(values: tuple[Any, ...]) -> str:

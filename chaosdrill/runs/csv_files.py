@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.errors import BadInput, problem
+from chaosdrill.records.rows import BEATS, REQUESTS, RecordSchema
 from chaosdrill.runs.jsonl import json_lines
 from chaosdrill.runs.liveness import goes_on
-from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, open_stored, parquet_path, raw_paths, read_raw
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ def _events(run: "Run") -> Iterator[Sequence[Any]]:
 
 
 def _recorded(directory: Path) -> Iterator[tuple[str, Rows]]:
-    for shape in (BEATS, REQUESTS):
-        if parquet_path(directory, shape).is_file() or raw_paths(directory, shape):
-            yield shape.kind, _records(directory, shape)
+    for schema in (BEATS, REQUESTS):
+        if parquet_path(directory, schema).is_file() or raw_paths(directory, schema):
+            yield schema.kind, _records(directory, schema)
     ledger = directory / RECORDS / LEDGER
     if ledger.is_file():
         rows, _, _ = json_lines(ledger)
@@ -119,20 +119,20 @@ def _synthetic_writes(ledger: "WriteLedger") -> Iterator[Sequence[Any]]:
         yield (*sent, write.outcome, state, write.region, write.address)
 
 
-def _records(directory: Path, shape: Shape) -> Iterator[Sequence[Any]]:
+def _records(directory: Path, schema: RecordSchema) -> Iterator[Sequence[Any]]:
     """Yield every column as it was recorded, with the time of each row in UTC."""
-    stored = parquet_path(directory, shape)
+    stored = parquet_path(directory, schema)
     if stored.is_file():
-        file = open_stored(stored, shape)
+        file = open_stored(stored, schema)
         names, batches = file.schema_arrow.names, file.iter_batches(BATCH)
     else:
-        table = read_raw(raw_paths(directory, shape), shape).table
+        table = read_raw(raw_paths(directory, schema), schema).table
         names, batches = table.schema.names, iter(table.to_batches(BATCH))
     yield ("at", *names)
     for batch in batches:
         columns = batch.to_pydict()
         for row in zip(*(columns[name] for name in names), strict=True):
-            yield (_utc(row[names.index(shape.time)]), *row)
+            yield (_utc(row[names.index(schema.time)]), *row)
 
 
 def _utc(at_ns: int | None) -> str:

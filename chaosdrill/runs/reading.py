@@ -11,10 +11,10 @@ from chaosdrill.analysis.region_observations import facts_changes, regions_of_ad
 from chaosdrill.analysis.run import RecordSource, Run
 from chaosdrill.history.run_directory import TIMELINE
 from chaosdrill.messages import Name, as_it_is, sentence
+from chaosdrill.records.rows import BEATS, REQUESTS, RecordSchema
 from chaosdrill.runs.events import read_events, run_id_of
 from chaosdrill.runs.jsonl import json_lines
 from chaosdrill.runs.records.checking import problems_of_files, problems_of_ledger, problems_of_records
-from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records, read_records
 from chaosdrill.runs.records.truths import read_truths
 
@@ -46,13 +46,13 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
     sources: list[RecordSource] = []
     vouched = {str(one.get("file")): str(one.get("sha256")) for one in events if one.get("event") == "records-stored"}
 
-    def judged(shape: Shape, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
+    def judged(schema: RecordSchema, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
         """Read one table at a time and keep none, so that a run of millions of records fits into memory."""
-        records, told = _records(directory, shape, run_id, vouched)
+        records, told = _records(directory, schema, run_id, vouched)
         problems.extend(told)
         if records is None:
             return None
-        sources.extend(_source(file, shape, offset(file.source)) for file in records.files)
+        sources.extend(_source(file, schema, offset(file.source)) for file in records.files)
         return arrays_of(records, offset)
 
     regions = regions_of_addresses(facts_changes(Run(tuple(events))))
@@ -78,17 +78,17 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
 
 
 def _records(
-    directory: Path, shape: Shape, run_id: str, vouched: Mapping[str, str]
+    directory: Path, schema: RecordSchema, run_id: str, vouched: Mapping[str, str]
 ) -> tuple[Records | None, list[Finding]]:
     """Return the records that the history vouches for; the check of the hashes reports the others."""
     try:
-        records = read_records(directory, shape, vouched)
+        records = read_records(directory, schema, vouched)
     except (OSError, ValueError) as error:
-        values = {"records": Name("sample", shape.kind), "why": as_it_is(error)}
+        values = {"records": Name("sample", schema.kind), "why": as_it_is(error)}
         return None, [finding("records-foreign", sentence("the {records} cannot be read: {why}", **values), FOLDER)]
     if records is None:
         return None, []
-    problems, usable = problems_of_records(records, shape, run_id)
+    problems, usable = problems_of_records(records, schema, run_id)
     return records if usable else None, problems
 
 
@@ -121,7 +121,7 @@ def _buckets(directory: Path) -> "list[Bucket]":
     return [row for row in rows if len(row) == 3 and all(type(part) in numbers for part in row)]
 
 
-def _source(file: RawFileInfo, shape: Shape, offset: Offset) -> RecordSource:
+def _source(file: RawFileInfo, schema: RecordSchema, offset: Offset) -> RecordSource:
     mark_ns = None if file.watermark_ns is None else offset.to_recorder(file.watermark_ns)
     silences = tuple((offset.to_recorder(since), offset.to_recorder(until)) for since, until in file.silences)
-    return RecordSource(file.source, shape.kind, mark_ns, file.ended_ns is not None, silences)
+    return RecordSource(file.source, schema.kind, mark_ns, file.ended_ns is not None, silences)

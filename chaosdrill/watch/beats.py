@@ -5,10 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chaosdrill.analysis.untrusted_json import mapping, number, sequence, text
+from chaosdrill.records.rows import BEAT, BEATS, OK
 
 KEPT_S = 3600  # seconds kept for the strip
 OUTAGE_S = 1.0  # unserved beats of one operation are an outage after this time, before it degraded service
 LONGEST = 64  # characters of a region's or an operation's name
+_OPERATION, _DUE_NS, _DURATION_US, _OUTCOME, _REGION, _ADDRESS = map(
+    BEATS.place, ("operation", "due_ns", "duration_us", "outcome", "region", "address")
+)
+LEAST_LENGTH = _REGION + 1  # the address came later
 LATEST_S = 4e9  # no beat of a drill is due after the year 2096
 
 
@@ -89,20 +94,20 @@ class LiveBeats:
             self._deadline_us = deadline_s * 1e6 if deadline_s else self._deadline_us
             return []
         beat = sequence(row)
-        if len(beat) < 10 or beat[0] != "b":
+        if len(beat) < LEAST_LENGTH or beat[0] != BEAT:
             return []
-        due_ns, duration_us = number(beat[3]), number(beat[5])
+        due_ns, duration_us = number(beat[_DUE_NS]), number(beat[_DURATION_US])
         if due_ns is None or duration_us is None or not 0 < due_ns / 1e9 - self._offset_s < LATEST_S:
             return []
-        served = beat[6] == 0 and duration_us <= self._deadline_us
+        served = beat[_OUTCOME] == OK and duration_us <= self._deadline_us
         due_s = due_ns / 1e9 - self._offset_s
-        operation = str(beat[2])[:LONGEST]
+        operation = str(beat[_OPERATION])[:LONGEST]
         self._count(due_s, operation, self._region(beat)[:LONGEST] if served else None)
         return self._outages(operation, due_s, served)
 
     def _region(self, beat: Sequence[Any]) -> str:
         """Return the region that responded, from the response or from its address; empty if unknown."""
-        return text(beat[9]) or self._regions.get(text(beat[10]) if len(beat) > 10 else "", "")
+        return text(beat[_REGION]) or self._regions.get(text(beat[_ADDRESS]) if len(beat) > _ADDRESS else "", "")
 
     def _count(self, due_s: float, operation: str, region: str | None) -> None:
         second = self.seconds.setdefault(int(due_s), Second())

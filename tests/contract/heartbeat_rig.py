@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 import uuid
-import zipfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -22,12 +21,10 @@ import aiohttp
 from aiohttp import web
 from dnslib import RCODE, RR, DNSRecord
 
-import chaosdrill
+from chaosdrill.client.host.packing import heartbeat_zipapp
 from chaosdrill.page_guard import SECRET_HEADER, SECRET_VARIABLE
 from tests.waiting import LONG_S, until
 
-PACKAGE = Path(chaosdrill.__file__).parent
-ACTIVITIES = ("actions.py", "probes.py")
 NAME = "api.example.com"
 SECRET = "a-secret-of-this-page"  # as whoever starts a heartbeat makes one
 UNDER_WAY_S = 5.0  # the heartbeat's timeout_s: younger writes are not read back
@@ -316,12 +313,9 @@ class Process:
 
 
 def packed(directory: Path) -> Path:
-    """What is delivered to a client host: the heartbeat's own files in an archive."""
+    """What is delivered to a client host."""
     path = directory / "heartbeat.zip"
-    own = [one for one in (PACKAGE / "heartbeat").glob("*.py") if one.name not in ACTIVITIES]
-    with zipfile.ZipFile(path, "w") as archive:
-        for one in (*(PACKAGE / f"{name}.py" for name in ("__init__", "page_guard", "secret_text")), *own):
-            archive.write(one, f"chaosdrill/{one.relative_to(PACKAGE)}")
+    path.write_bytes(heartbeat_zipapp().data)
     return path
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis.ledger import ACCEPTED, Write
+from chaosdrill.analysis.ledger import Write
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.aws import system_of
 from chaosdrill.heartbeat.probes import _accepted_by
+from chaosdrill.records.ledger import ACCEPTED
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.failing import fails_with
 

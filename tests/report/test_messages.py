@@ -8,9 +8,9 @@ import pytest
 
 import chaosdrill.report
 from chaosdrill.analysis.findings import FINDINGS, GRAVITY, PASSED, TOLD
-from chaosdrill.analysis.ledger import STATES
 from chaosdrill.analysis.objectives import OBJECTIVES
 from chaosdrill.analysis.phases import PHASES
+from chaosdrill.records.ledger import STATES
 from chaosdrill.report.messages import MESSAGES
 from chaosdrill.report.messages.findings import JAPANESE
 from chaosdrill.report.texts import LANGUAGES, Words

@@ -15,18 +15,18 @@ from pyarrow import parquet
 from chaosdrill.bounded_yaml import LONGEST_TEXT, MOST_VALUES, TooLarge, load_yaml
 from chaosdrill.cli.iam import configuration_of
 from chaosdrill.controls.drill import validate_control
+from chaosdrill.records.rows import BEATS
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.runs.rebuilding import experiment_in
 from chaosdrill.runs.records.pages import MOST_PAGES, unpacked_bytes
-from chaosdrill.runs.records.shapes import BEATS
 from chaosdrill.runs.records.tables import (
     FILES,
     SMALL_ROWS,
     ForeignRecords,
+    arrow_schema,
     open_stored,
     parquet_path,
     read_records,
-    schema,
     sha256_of,
 )
 from chaosdrill.topology import load_topology
@@ -122,7 +122,7 @@ def test_aliases_within_the_bounds_are_what_they_stand_for() -> None:
 
 def table(rows: int, **columns: pyarrow.Array) -> pyarrow.Table:
     """The columns of stored beats, all of one value but for those that are given."""
-    wanted = schema(BEATS)
+    wanted = arrow_schema(BEATS)
     constant = {
         field.name: pyarrow.array(["x"] if pyarrow.types.is_dictionary(field.type) else [1]).cast(field.type)
         for field in wanted

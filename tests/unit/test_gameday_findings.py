@@ -17,7 +17,15 @@ from chaosdrill.coordination.files import FileStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.findings import DUE_DAYS, Assignment, TrackedFinding, tracked_findings
 from chaosdrill.gamedays.observations import Observation, ShownFinding, findings_in, observation_from, observation_of
-from chaosdrill.gamedays.run_observations import assign, findings_of, observe, observe_again, recorded
+from chaosdrill.gamedays.run_observations import (
+    assign,
+    findings_of,
+    observe,
+    observe_again,
+    recorded,
+    recorded_findings,
+    system_name,
+)
 from chaosdrill.messages import sentence, sentences_to_json
 from chaosdrill.runs import read_run
 from chaosdrill.runs.events import read_events
@@ -25,7 +33,9 @@ from tests.compared_runs import said
 from tests.failing import fails_with
 from tests.further import first_of
 from tests.synthetic_run import make_run
+from tests.unit.gamedays_rig import calendar, game_day
 from tests.unit.test_judgement import OF_BEATS, OF_EVENTS
+from tests.unit.test_topology import RIGHT, written
 
 TODAY = date(2026, 6, 1)
 
@@ -252,6 +262,34 @@ def failing() -> dict[str, Any]:
 
 
 FIRST, SECOND = "20260501T090000Z-failover-ab12", "20260502T090000Z-failover-ab12"
+
+
+def test_two_systems_at_the_same_relative_path_have_findings_of_their_own(tmp_path: Path) -> None:
+    """Each team has a calendar beside its `topology.yaml`, and all have one ledger."""
+    store, systems = FileStore(tmp_path / "store"), []
+    for domain in ("pay.example.com", "loans.example.com"):
+        (tmp_path / domain).mkdir()
+        topology = written(tmp_path / domain, RIGHT.replace("domain: api.example.com", f"domain: {domain}"))
+        team = calendar(game_day("weekly", topology=topology), file=tmp_path / domain / "gamedays.yaml")
+        systems.append(system_name(team, team.game_days["weekly"]))
+    pay, loans = systems
+    observe(store, pay, stored(tmp_path / "pay-runs", FIRST, **failing()))
+    observe(store, loans, stored(tmp_path / "loans-runs", SECOND))
+    assert [one.run for one in recorded(store, pay)] == [FIRST]
+    assert recorded_findings(team, store) == [], "of the other team"
+
+
+def test_what_was_recorded_before_the_domain_was_part_of_the_name_is_read(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "store")
+    observe(store, "topology.yaml", stored(tmp_path, FIRST, **failing()))
+    (former,) = findings_of(store, "topology.yaml", recorded(store, "topology.yaml"), "sre")
+    assign(store, former, Assignment(owner="yamada", ticket="CHG-1"))
+    system = "topology.yaml@pay.example.com"
+    (found,) = findings_of(store, system, recorded(store, system), "sre")
+    assert (found.id, found.owner, found.ticket) == (former.id, "yamada", "CHG-1")
+    assign(store, found, Assignment(owner="suzuki"))
+    (found,) = findings_of(store, system, recorded(store, system), "sre")
+    assert (found.owner, found.ticket) == ("suzuki", "CHG-1")
 
 
 def test_a_run_is_remembered_after_it_was_removed(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from chaosdrill.heartbeat.burst import HALF_S, Burst
 from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import Exchange
 from chaosdrill.heartbeat.jsonl import JsonLines
-from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, UNKNOWN, LedgerWrite
+from chaosdrill.heartbeat.ledger import LedgerWrite
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.retry_queue import Questions
 from chaosdrill.heartbeat.schedule import NS, Pace, Steady, beginnings
 from chaosdrill.heartbeat.status_checks import balance_of, field_of, state_of
 from chaosdrill.heartbeat.writes import outcome_of
+from chaosdrill.records.ledger import ACCEPTED, REFUSED, UNKNOWN
 from tests import loops
 
 READ = Operation("balance", "GET", "/balance", {}, frozenset({200}))

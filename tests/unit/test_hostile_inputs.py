@@ -19,6 +19,7 @@ from chaosdrill.heartbeat.status_checks import field_of
 from chaosdrill.history import History, to_json_safe
 from chaosdrill.history.secrets import hide_secrets_in_file
 from chaosdrill.paths import RUNS_VARIABLE
+from chaosdrill.records.rows import BEATS
 from chaosdrill.rehearsal.bundle import load
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.runs import documents, find_run, read_run
@@ -26,7 +27,6 @@ from chaosdrill.runs.documents import json_document
 from chaosdrill.runs.jsonl import json_lines
 from chaosdrill.runs.records import parsing
 from chaosdrill.runs.records.parsing import LONGEST_LINE, parse
-from chaosdrill.runs.records.shapes import BEATS
 from chaosdrill.runs.verifying import verify_run
 from tests.failing import fails_with
 from tests.further import first_of

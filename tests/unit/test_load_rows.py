@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from chaosdrill.client.clocks import measure, reading
 from chaosdrill.load.buckets import CLASS_RATIO, class_ms, latency_class
-from chaosdrill.load.outcomes import ERROR, OK, REFUSED, TIMEOUT, outcome_of
+from chaosdrill.load.outcomes import outcome_of
 from chaosdrill.load.request_rows import MOST_KEPT, RequestRows
 from chaosdrill.load.timeline import BucketTimeline
+from chaosdrill.records.rows import ERROR, OK, REFUSED, TIMED_OUT
 
 EPOCH_NS = 1_795_398_412_000_000_000
 
@@ -39,16 +40,16 @@ SLOW = requests.ReadTimeout(_raised(RuntimeError("pool"), TimeoutError("slow")))
         (requests.HTTPError("503"), _Answer(503), (REFUSED, 503, "")),
         (ValueError("not what it should be"), _Answer(200), (REFUSED, 200, "ValueError")),
         (requests.JSONDecodeError("no", "", 0), _Answer(200), (REFUSED, 200, "JSONDecodeError")),
-        (ValueError("a script's word"), _Answer(0, SLOW), (TIMEOUT, 0, "TimeoutError")),
+        (ValueError("a script's word"), _Answer(0, SLOW), (TIMED_OUT, 0, "TimeoutError")),
         (BROKEN, _Answer(0, BROKEN), (ERROR, 0, "ConnectionResetError")),
         (ConnectionResetError(104, "in the body"), _Answer(200), (ERROR, 200, "ConnectionResetError")),
-        (TimeoutError("in the body"), _Answer(200), (TIMEOUT, 200, "TimeoutError")),
+        (TimeoutError("in the body"), _Answer(200), (TIMED_OUT, 200, "TimeoutError")),
         (RuntimeError("rolled back"), None, (ERROR, 0, "RuntimeError")),
         ("UNAVAILABLE", None, (ERROR, 0, "UNAVAILABLE")),
         ("UNAVAILABLE", _Answer(503), (REFUSED, 503, "UNAVAILABLE")),
         ("two\nlines", None, (ERROR, 0, "two")),
         ("x" * 500, None, (ERROR, 0, "x" * 80)),
-        (TimeoutError, None, (TIMEOUT, 0, "TimeoutError")),
+        (TimeoutError, None, (TIMED_OUT, 0, "TimeoutError")),
         ({"code": 14}, None, (ERROR, 0, "dict")),
         ("", None, (OK, 0, "")),
         (0, _Answer(200), (OK, 200, "")),

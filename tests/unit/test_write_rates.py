@@ -8,11 +8,12 @@ import pytest
 
 from chaosdrill.analysis.gate import sides_of
 from chaosdrill.analysis.groups import groups
-from chaosdrill.analysis.ledger import ACCEPTED, MISSING, SETTLED, ReadBack, Write, WriteLedger
+from chaosdrill.analysis.ledger import ReadBack, Write, WriteLedger
 from chaosdrill.analysis.losses import losses
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.analysis.summary_fields import WRITES, summary_fields
 from chaosdrill.paths import RUNS_VARIABLE
+from chaosdrill.records.ledger import ACCEPTED, MISSING, SETTLED
 from chaosdrill.rehearsal.settlement import settled_before
 from chaosdrill.topology import Topology, load_topology
 from tests.unit.test_comparison import run

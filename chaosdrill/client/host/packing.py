@@ -129,7 +129,7 @@ def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
         *(HOST / f"{name}.py" for name in ("__init__", "agent_responses", "agent_paths")),
     )
     shared = (PACKAGE / f"{name}.py" for name in ("__init__", "page_guard", "secret_text"))
-    files = (*shared, *program, *parts)
+    files = (*shared, *(PACKAGE / "records").glob("*.py"), *program, *parts)
     return sorted(((Path("chaosdrill") / path.relative_to(PACKAGE)).as_posix(), path) for path in files)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy
 
 from chaosdrill.analysis.expected_beats import SERVED, UNKNOWN, UNSERVED, states
-from chaosdrill.analysis.records import OK, Beats, Requests
+from chaosdrill.analysis.records import Beats, Requests
+from chaosdrill.records.rows import OK
 from chaosdrill.report.view.downsampling import merged, pixel_ns, runs, thinned
 
 Array = numpy.ndarray[Any, Any]

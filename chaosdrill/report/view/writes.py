@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, WriteLedger
+from chaosdrill.analysis.ledger import WriteLedger
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.messages import Sentence
+from chaosdrill.records.ledger import ACCEPTED, OUTCOMES, STATES
 from chaosdrill.report.view.inputs import ReportInputs
 
-OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
 LISTED = 2_000  # ids shown of a group; `runs judge --json` has all of them
 
 

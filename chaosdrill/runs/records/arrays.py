@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.clocks import Offset
 from chaosdrill.analysis.records import Beats, Requests, beats_of, requests_of
+from chaosdrill.records.rows import BEATS, REQUESTS, RecordSchema
 from chaosdrill.runs.records.tables import Records
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     Columns = tuple[dict[str, numpy.ndarray[Any, Any]], dict[str, tuple[str, ...]]]
 
 Offsets = Callable[[str], Offset]
-BEATS_READ = ("seq", "due_ns", "late_us", "duration_us", "outcome", "status")
-BEATS_TEXTS = ("source", "operation", "region", "error", "address")
-REQUESTS_READ = ("start_ns", "duration_us", "outcome", "status", "resends")
-REQUESTS_TEXTS = ("source", "name", "region")
 
 
 def beats(records: Records, offset: Offsets, regions: Mapping[str, str]) -> Beats:
@@ -25,7 +22,7 @@ def beats(records: Records, offset: Offsets, regions: Mapping[str, str]) -> Beat
 
     :param regions: the region of each address, used for responses that do not name their region.
     """
-    columns, names = _columns(records, BEATS_READ, BEATS_TEXTS)
+    columns, names = _columns(records, BEATS)
     by_address = _name_regions(columns, names, regions)
     sources = [file.source for file in records.files]
     headers = [file.header for file in records.files]
@@ -54,14 +51,16 @@ def _name_regions(
 
 def requests(records: Records, offset: Offsets) -> Requests:
     """Return the requests of all sources on the recorder's timeline."""
-    columns, names = _columns(records, REQUESTS_READ, REQUESTS_TEXTS)
+    columns, names = _columns(records, REQUESTS)
     return requests_of(columns, names, _offsets([file.source for file in records.files], offset), *_ends(records))
 
 
-def _columns(records: Records, integers: tuple[str, ...], texts: tuple[str, ...]) -> "Columns":
-    columns = {name: records.integers(name) for name in integers}
+def _columns(records: Records, schema: RecordSchema) -> "Columns":
+    """Return the columns that the judgement reads, with the texts of those that are stored as codes."""
+    judged = [name for name in schema.stored if name not in schema.not_judged]
+    columns = {name: records.integers(name) for name in judged if name not in schema.texts}
     names: dict[str, tuple[str, ...]] = {}
-    for name in texts:
+    for name in (name for name in judged if name in schema.texts):
         columns[name], names[name] = records.texts(name)
     return columns, names
 

@@ -8,9 +8,10 @@ from typing import Any
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
 from chaosdrill.messages import as_it_is, sentence, sentence_at
+from chaosdrill.records import ledger
+from chaosdrill.records.rows import BEATS, VERSION, RecordSchema
 from chaosdrill.runs.recorded_hashes import run_files
 from chaosdrill.runs.records.parsing import EMPTY
-from chaosdrill.runs.records.shapes import BEATS, VERSION, Shape
 from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records
 
 Event = Mapping[str, Any]
@@ -122,27 +123,27 @@ def _of(event: Event) -> Mapping[str, Any]:
     return of if isinstance(of, Mapping) else {}
 
 
-def problems_of_records(records: Records, shape: Shape, run_id: str) -> tuple[list[Finding], bool]:
+def problems_of_records(records: Records, schema: RecordSchema, run_id: str) -> tuple[list[Finding], bool]:
     """Return findings on beats or requests, and whether they may be used."""
     problems: list[Finding] = []
     usable = True
     for file in records.files:
-        if foreign := _foreign(file, shape, run_id):
+        if foreign := _foreign(file, schema, run_id):
             problems.append(foreign)
             usable = False
             continue
         problems += _of_file(file)
-    if usable and shape is BEATS:
+    if usable and schema is BEATS:
         problems += _of_beats(records)
     return problems, usable and bool(records.files)
 
 
-def _foreign(file: RawFileInfo, shape: Shape, run_id: str) -> Finding | None:
+def _foreign(file: RawFileInfo, schema: RecordSchema, run_id: str) -> Finding | None:
     if file.why_not:
         name = "records-truncated" if file.why_not == EMPTY else "records-foreign"
         return finding(name, sentence("{file}: {why}", file=file.name, why=file.why_not), FOLDER)
-    run = str(file.header.get("run") or "")
-    if run_id and run != run_id and (run or shape is BEATS):  # a Locust that was started before the drill has no run id
+    run = str(file.header.get("run") or "")  # empty: of a Locust that was started before the drill
+    if run_id and run != run_id and (run or schema is BEATS):
         text = sentence("{file} is of a run without a name, not of this", file=file.name)
         if run:
             text = sentence("{file} is of the run {run}, not of this", file=file.name, run=run)
@@ -195,7 +196,7 @@ def problems_of_ledger(rows: Sequence[Event], bad: int, torn: bool, run_id: str)
             finding("records-foreign", sentence("{file}: {n} lines are no rows", file=LEDGER, n=bad), FOLDER)
         )
     header = rows[0] if rows else {}
-    if header.get("chaosdrill") != "ledger" or header.get("version") != VERSION:
+    if header.get("chaosdrill") != ledger.KIND or header.get("version") != VERSION:
         why = sentence("it has no header of a ledger of version {version}", version=VERSION) if rows else EMPTY
         name = "records-foreign" if rows else "records-truncated"
         return [*problems, finding(name, sentence("{file}: {why}", file=LEDGER, why=why), FOLDER)], False

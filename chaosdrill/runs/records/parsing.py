@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chaosdrill.messages import NOTHING, Name, Sentence, sentence
+from chaosdrill.records.rows import END, LOOKUP, OUTCOMES, TEXT, VERSION, WATERMARK, RecordSchema
 from chaosdrill.runs.jsonl import values
-from chaosdrill.runs.records.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
 
 if TYPE_CHECKING:
     import pyarrow
@@ -16,7 +16,7 @@ EMPTY = sentence("it is empty")
 PIECE_BYTES = 16 * 2**20
 LONGEST_LINE = 2**20  # bytes; a row has about 200
 MOST_OTHERS = 1_000_000  # lookups, and silences: a day has 86,400 lookups
-SILENT_NS = 5 * NS
+SILENT_NS = 5_000_000_000
 
 
 @dataclass
@@ -47,28 +47,28 @@ class Raw:
     torn: bool = False
 
 
-def parse(file: BinaryIO, shape: Shape) -> Raw:
+def parse(file: BinaryIO, schema: RecordSchema) -> Raw:
     """Return the rows of a raw file with its header, watermarks and end; invalid lines are counted."""
     raw = Raw()
     first = file.readline(LONGEST_LINE)
-    raw.header, raw.why_not = _header(first, shape)
+    raw.header, raw.why_not = _header(first, schema)
     if raw.why_not:
         raw.torn = bool(first) and not first.endswith(b"\n")
         return raw
     for lines in _pieces(file, raw):
-        _take(raw, _rows(lines, raw), shape)
+        _take(raw, _rows(lines, raw), schema)
     return raw
 
 
-def _header(line: bytes, shape: Shape) -> tuple[dict[str, Any], Sentence]:
+def _header(line: bytes, schema: RecordSchema) -> tuple[dict[str, Any], Sentence]:
     if not line:
         return {}, EMPTY
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or found.get("chaosdrill") != shape.kind or not line.endswith(b"\n"):
-        return {}, sentence("its first line is not the header of {records}", records=Name("sample", shape.kind))
+    if not isinstance(found, dict) or found.get("chaosdrill") != schema.kind or not line.endswith(b"\n"):
+        return {}, sentence("its first line is not the header of {records}", records=Name("sample", schema.kind))
     if found.get("version") != VERSION:
         values = {"version": repr(found.get("version")), "known": VERSION}
         return {}, sentence("it is of version {version}, and only version {known} is known", **values)
@@ -92,53 +92,53 @@ def _rows(lines: Sequence[bytes], raw: Raw) -> list[list[Any]]:
     return rows
 
 
-def _take(raw: Raw, rows: list[list[Any]], shape: Shape) -> None:
-    table, bad = _table([row for row in rows if row[0] == shape.row], shape)
+def _take(raw: Raw, rows: list[list[Any]], schema: RecordSchema) -> None:
+    table, bad = _table([row for row in rows if row[0] == schema.row], schema)
     raw.bad += bad
     if table is not None:
         raw.tables.append(table)
         raw.rows += len(table)
     for row in rows:
-        if row[0] != shape.row:
+        if row[0] != schema.row:
             _take_other(raw, row)
 
 
 def _take_other(raw: Raw, row: list[Any]) -> None:
     kind, moment = row[0], row[1] if len(row) > 1 else None
     full = len(raw.lookups) + len(raw.silences) >= MOST_OTHERS
-    if full or kind not in ("w", "e", "d") or isinstance(moment, bool) or not isinstance(moment, int):
+    if full or kind not in (WATERMARK, END, LOOKUP) or isinstance(moment, bool) or not isinstance(moment, int):
         raw.bad += 1
-    elif kind == "d":
+    elif kind == LOOKUP:
         raw.lookups.append(row)
     else:
         heard_ns = raw.watermark_ns if raw.watermark_ns is not None else raw.header.get("started_ns")
         if isinstance(heard_ns, int) and moment - heard_ns > SILENT_NS:
             raw.silences.append((heard_ns, moment))
         raw.watermark_ns = max(moment, raw.watermark_ns or moment)
-        if kind == "e":
+        if kind == END:
             raw.ended_ns, raw.told = moment, row[2] if len(row) > 2 else None
 
 
-def _table(rows: list[list[Any]], shape: Shape) -> "tuple[pyarrow.Table | None, int]":
+def _table(rows: list[list[Any]], schema: RecordSchema) -> "tuple[pyarrow.Table | None, int]":
     import pyarrow
 
     try:
-        return _strict(rows, shape), 0
+        return _strict(rows, schema), 0
     except (ValueError, TypeError, OverflowError, pyarrow.ArrowException):
-        good = [row for row in rows if _fits(row, shape)]
-        return _strict(good, shape), len(rows) - len(good)
+        good = [row for row in rows if _fits(row, schema)]
+        return _strict(good, schema), len(rows) - len(good)
 
 
-def _strict(rows: list[list[Any]], shape: Shape) -> "pyarrow.Table | None":
+def _strict(rows: list[list[Any]], schema: RecordSchema) -> "pyarrow.Table | None":
     import pyarrow
 
     if not rows:
         return None
-    if any(len(row) != 1 + len(shape.columns) for row in rows):
+    if any(len(row) != 1 + len(schema.columns) for row in rows):
         raise ValueError("a row of another length")
     columns = list(zip(*rows, strict=True))[1:]
-    arrays = [_array(column, kind) for column, kind in zip(columns, shape.columns.values(), strict=True)]
-    table = pyarrow.table(arrays, names=list(shape.columns))
+    arrays = [_array(column, kind) for column, kind in zip(columns, schema.columns.values(), strict=True)]
+    table = pyarrow.table(arrays, names=list(schema.columns))
     if not _plausible(table):
         raise ValueError("a row that cannot be")
     return table
@@ -164,10 +164,10 @@ def _plausible(table: "pyarrow.Table") -> bool:
     return bool(outcomes["min"] >= OUTCOMES[0] and outcomes["max"] <= OUTCOMES[-1] and durations >= 0)
 
 
-def _fits(row: list[Any], shape: Shape) -> bool:
+def _fits(row: list[Any], schema: RecordSchema) -> bool:
     import pyarrow
 
     try:
-        return _strict([row], shape) is not None
+        return _strict([row], schema) is not None
     except (ValueError, TypeError, OverflowError, pyarrow.ArrowException):
         return False

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.whole_files import draft_of, write_whole
-from chaosdrill.runs.records.shapes import BEATS, SHAPES, Shape
+from chaosdrill.records.rows import BEATS, SCHEMAS, RecordSchema
 from chaosdrill.runs.records.tables import LOOKUPS, Records, metadata, parquet_path, raw_paths, read_raw
 
 COMPRESSION = "zstd"
@@ -24,15 +24,15 @@ def store(directory: Path) -> Iterator[dict[str, Any]]:
         has the sha256 of each raw file in it.
     :raises OSError: when a file cannot be written; its raw files are still there then.
     """
-    for shape in SHAPES:
-        if paths := raw_paths(directory, shape):
-            yield from _store(directory, shape, paths)
+    for schema in SCHEMAS:
+        if paths := raw_paths(directory, schema):
+            yield from _store(directory, schema, paths)
 
 
-def _store(directory: Path, shape: Shape, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    records = read_raw(paths, shape)
-    yield _write(parquet_path(directory, shape), records, shape.time)
-    if shape is BEATS:
+def _store(directory: Path, schema: RecordSchema, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    records = read_raw(paths, schema)
+    yield _write(parquet_path(directory, schema), records, schema.time)
+    if schema is BEATS:
         yield _write_lookups(directory, records)
     for path in paths:
         path.unlink()

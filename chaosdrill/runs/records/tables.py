@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.messages import Sentence
+from chaosdrill.records.rows import BEATS, TEXT, RecordSchema
 from chaosdrill.runs.documents import read_json
 from chaosdrill.runs.jsonl import values
 from chaosdrill.runs.records.pages import unpacked_bytes
 from chaosdrill.runs.records.parsing import Raw, parse
-from chaosdrill.runs.records.shapes import BEATS, TEXT, Shape
 
 if TYPE_CHECKING:
     import numpy
@@ -82,18 +82,18 @@ class Records:
         return chunks.indices.to_numpy(), tuple(chunks.dictionary.to_pylist())
 
 
-def raw_paths(directory: Path, shape: Shape) -> list[Path]:
+def raw_paths(directory: Path, schema: RecordSchema) -> list[Path]:
     """Return the raw files of that kind in a run directory."""
-    pattern = "beats.jsonl" if shape is BEATS else "requests-*.jsonl"
+    pattern = "beats.jsonl" if schema is BEATS else "requests-*.jsonl"
     return sorted((directory / RECORDS).glob(pattern))
 
 
-def parquet_path(directory: Path, shape: Shape) -> Path:
+def parquet_path(directory: Path, schema: RecordSchema) -> Path:
     """Return the path of the Parquet file of records of that kind."""
-    return directory / RECORDS / f"{shape.kind}.parquet"
+    return directory / RECORDS / f"{schema.kind}.parquet"
 
 
-def read_records(directory: Path, shape: Shape, vouched: Mapping[str, str]) -> Records | None:
+def read_records(directory: Path, schema: RecordSchema, vouched: Mapping[str, str]) -> Records | None:
     """Return the records of that kind; None when a run has none, or none that its history vouches for.
 
     :param vouched: the sha256 of each stored file by name. Other files are not read: one flipped bit in a Parquet file
@@ -101,13 +101,13 @@ def read_records(directory: Path, shape: Shape, vouched: Mapping[str, str]) -> R
     :raises OSError: when they cannot be read.
     :raises ForeignRecords: when the stored file is not in chaosdrill's format.
     """
-    if paths := raw_paths(directory, shape):
-        return read_raw(paths, shape)
-    stored = parquet_path(directory, shape)
+    if paths := raw_paths(directory, schema):
+        return read_raw(paths, schema)
+    stored = parquet_path(directory, schema)
     if not stored.is_file():
         return None
     sha256 = sha256_of(stored)
-    return _read_stored(stored, shape, sha256) if vouched.get(stored.name) == sha256 else None
+    return _read_stored(stored, schema, sha256) if vouched.get(stored.name) == sha256 else None
 
 
 def sha256_of(path: Path) -> str:
@@ -116,39 +116,37 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_raw(paths: Sequence[Path], shape: Shape) -> Records:
+def read_raw(paths: Sequence[Path], schema: RecordSchema) -> Records:
     """Return the records in raw files."""
     import pyarrow
 
     files, tables, lookups = [], [], []
     for path in paths:
         with open(path, "rb") as stream:
-            raw = parse(stream, shape)
-        found = [_named(table, raw, shape) for table in raw.tables]
+            raw = parse(stream, schema)
+        found = [_named(table, raw, schema) for table in raw.tables]
         files.append(_file(path, raw, found))
         tables += found
         lookups += raw.lookups
-    whole = pyarrow.concat_tables([schema(shape).empty_table(), *tables]).unify_dictionaries().combine_chunks()
+    whole = pyarrow.concat_tables([arrow_schema(schema).empty_table(), *tables]).unify_dictionaries().combine_chunks()
     return Records(whole, tuple(files), tuple(lookups))
 
 
-def schema(shape: Shape) -> "pyarrow.Schema":
+def arrow_schema(schema: RecordSchema) -> "pyarrow.Schema":
     """Return the schema of stored records."""
     import pyarrow
 
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    types = {name: texts if kind == TEXT else pyarrow.type_for_alias(kind) for name, kind in shape.columns.items()}
-    if shape is BEATS:
-        types["operation"] = texts
-    return pyarrow.schema({"source": texts, **types}.items())
+    types = {name: texts if kind == TEXT else pyarrow.type_for_alias(kind) for name, kind in schema.stored.items()}
+    return pyarrow.schema(types.items())
 
 
-def _named(table: "pyarrow.Table", raw: Raw, shape: Shape) -> "pyarrow.Table":
+def _named(table: "pyarrow.Table", raw: Raw, schema: RecordSchema) -> "pyarrow.Table":
     """Add the source's name, and replace numbers of operations by their names."""
     import numpy
     import pyarrow
 
-    if shape is BEATS:
+    if schema is BEATS:
         names = [str(one.get("name")) for one in raw.header.get("operations") or () if isinstance(one, dict)]
         numbers = table["operation"].to_numpy()
         known = (numbers >= 0) & (numbers < len(names))
@@ -160,7 +158,7 @@ def _named(table: "pyarrow.Table", raw: Raw, shape: Shape) -> "pyarrow.Table":
     source = pyarrow.array([str(raw.header.get("source"))], pyarrow.string())
     zeros = pyarrow.array(numpy.zeros(len(table), numpy.int32))
     named = table.add_column(0, "source", pyarrow.DictionaryArray.from_arrays(zeros, source))
-    return named.cast(schema(shape))
+    return named.cast(arrow_schema(schema))
 
 
 def _file(path: Path, raw: Raw, tables: Sequence["pyarrow.Table"]) -> RawFileInfo:
@@ -186,24 +184,24 @@ def metadata(records: Records) -> dict[bytes, bytes]:
     return {HEADERS: json.dumps(headers).encode(), FILES: json.dumps(files).encode()}
 
 
-def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
+def _read_stored(path: Path, schema: RecordSchema, sha256: str) -> Records:
     import pyarrow
 
     try:
-        with open_stored(path, shape) as stored:
+        with open_stored(path, schema) as stored:
             known = json.loads((stored.schema_arrow.metadata or {})[FILES])
             files = tuple(RawFileInfo(**{**one, "silences": tuple(map(tuple, one["silences"]))}) for one in known)
-            wanted = [field for field in schema(shape) if field.name not in shape.unread]
+            wanted = [field for field in arrow_schema(schema) if field.name not in schema.not_judged]
             table = pyarrow.table([_whole_column(stored, field) for field in wanted], pyarrow.schema(wanted))
         pyarrow.default_memory_pool().release_unused()
     except (pyarrow.ArrowException, KeyError, TypeError, OSError) as error:
         raise ForeignRecords(f"{path.name} is not what chaosdrill stores: {type(error).__name__}: {error}") from error
     lookups = path.with_name(LOOKUPS)
-    rows = _lookups(read_json(lookups)) if shape is BEATS and lookups.is_file() else []
+    rows = _lookups(read_json(lookups)) if schema is BEATS and lookups.is_file() else []
     return Records(table, files, tuple(rows), (path.name, sha256))
 
 
-def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
+def open_stored(path: Path, schema: RecordSchema) -> "parquet.ParquetFile":
     """Open stored records after a check of the sizes that the file states.
 
     :raises ForeignRecords: when reading it would take more memory than records of that size can: a Parquet file may
@@ -214,7 +212,7 @@ def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
 
     limits = {"thrift_string_size_limit": MOST_HEADER, "thrift_container_size_limit": MOST_PARTS}
     try:
-        stored = parquet.ParquetFile(path, read_dictionary=list(shape.texts), **limits)
+        stored = parquet.ParquetFile(path, read_dictionary=list(schema.texts), **limits)
     except KeyError as error:
         raise ForeignRecords(f"{path.name} is not what chaosdrill stores: it has no column {error}") from error
     try:
