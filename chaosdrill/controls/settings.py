@@ -1,7 +1,7 @@
 """The settings of a drill in the experiment's configuration; all problems are reported at once."""
 
 import os
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,20 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.stop_grace import problems_of_grace
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.languages import language_from
+from chaosdrill.parts.interface import VariableRange
+from chaosdrill.parts.registry import variables
 from chaosdrill.time_zones import zone_from
 from chaosdrill.topology import load_topology
 
 TARGETS = ("lab", "aws")
 
-# name: (type, smallest, largest); checked and converted when the experiment declares them
-NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
-    "users": (int, 1, 100_000),
-    "spawn_rate": (float, 0.01, 10_000),
-    "heartbeat_rate": (float, 0.1, 1000),
-    "read_back_s": (float, 1, 3600),
-    "loss_percent": (int, 1, 100),
-    "fault_duration_s": (int, 1, 43_200),
-    "window_s": (float, 1, 3600),
-    "rto_s": (float, 0.1, 86_400),
-    "rpo_writes": (int, 0, 1_000_000_000),
-    "rpo_s": (float, 0, 86_400),
-    "availability_ratio": (float, 0.0001, 1),
-    "scale": (float, SMALLEST_SCALE, LARGEST_SCALE),
+# the drill's own variables, beside those of its parts; checked and converted when the experiment declares them
+NUMBERS: Mapping[str, VariableRange] = {
+    "rto_s": VariableRange(float, 0.1, 86_400),
+    "rpo_writes": VariableRange(int, 0, 1_000_000_000),
+    "rpo_s": VariableRange(float, 0, 86_400),
+    "availability_ratio": VariableRange(float, 0.0001, 1),
+    "scale": VariableRange(float, SMALLEST_SCALE, LARGEST_SCALE),
 }
 
 
@@ -77,20 +72,20 @@ def read_settings(configuration: MutableMapping[str, Any], ticket_needed: bool =
 
 def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
     problems: list[str] = []
-    for name, (kind, smallest, largest) in NUMBERS.items():
+    for name, valid in {**variables(), **NUMBERS}.items():
         if name not in configuration or (name == "scale" and configuration[name] == ""):
             continue
-        if name == "heartbeat_rate" and configuration[name] in ("", None):
-            configuration[name] = None  # the topology's rate applies
+        if valid.has_default and configuration[name] in ("", None):
+            configuration[name] = None
             continue
         raw = configuration[name]
         try:
-            value = kind(raw)
-            if isinstance(raw, bool) or float(value) != float(raw) or not smallest <= value <= largest:
+            value = valid.type(raw)
+            if isinstance(raw, bool) or float(value) != float(raw) or not valid.smallest <= value <= valid.largest:
                 raise ValueError
         except (TypeError, ValueError):
-            what = "a whole number" if kind is int else "a number"
-            limits = f"from {smallest:.4g} to {largest:g}"
+            what = "a whole number" if valid.type is int else "a number"
+            limits = f"from {valid.smallest:.4g} to {valid.largest:g}"
             problems.append(problem("setting-invalid", f"{name}: {raw!r} is not {what} {limits}"))
         else:
             configuration[name] = value

@@ -11,6 +11,7 @@ from chaosdrill.client.settlement import settlement_checked
 from chaosdrill.controls.experiment import is_transition
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.messages import sentence
+from chaosdrill.parts.registry import part_of_function
 
 if TYPE_CHECKING:
     from chaosdrill.controls.lifecycle import Session
@@ -72,4 +73,6 @@ def _writing(session: "Session") -> HeartbeatProcess | None:
 
 def _cuts_off(activity: Mapping[str, Any]) -> bool:
     provider = activity.get("provider") or {}
-    return (provider.get("module"), provider.get("func")) == ("chaosdrill.packet_loss.actions", "isolate_region")
+    function = f"{provider.get('module')}.{provider.get('func')}"
+    part = part_of_function(function)
+    return part is not None and function.rpartition(".")[2] in part.cuts_off

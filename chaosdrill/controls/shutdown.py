@@ -29,7 +29,7 @@ from chaosdrill.history.owed_undos import HANDED_OVER, owed_undos
 from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of
 from chaosdrill.history.whole_files import make_private, write_whole
 from chaosdrill.messages import NOTHING, Sentence, as_it_is, sentence
-from chaosdrill.packet_loss import evidence
+from chaosdrill.parts.registry import parts_of
 from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.recorded_hashes import sha256_of_text, untold_files
 
@@ -120,8 +120,10 @@ def _written(document: Mapping[str, Any]) -> str:
 def _last_looks(session: "Session") -> None:
     if session.lookout.load is not None:
         _see_load_until_its_end(session, session.lookout.load)
-    if any(row["event"] == evidence.HEALED for row in session.record.events) and not history.target_lost():
-        evidence.note(system_of(session.configuration, session.secrets), session.configuration, evidence.AFTER)
+    if not history.target_lost():
+        system = system_of(session.configuration, session.secrets)
+        for part in parts_of(system.topology):
+            part.note_end(system, session.configuration)
     expected = session.arguments.end or session.arguments.expect
     if expected and session.lookout.region is not None and not history.target_lost():
         try:

@@ -1,6 +1,6 @@
 """The heartbeat as a part of a drilled system: the program on a client host that measures service."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
@@ -24,6 +24,7 @@ from chaosdrill.parts.interface import (
     SweepScope,
     UndoRule,
     UndoStep,
+    VariableRange,
     unneeded_step,
 )
 from chaosdrill.topology import Topology
@@ -38,6 +39,10 @@ class HeartbeatPart(BasePart):
     role: ClassVar[Role] = "client"
     facts: ClassVar[tuple[str, ...]] = ("none", "ours")
     undo_rules: ClassVar[tuple[UndoRule, ...]] = (UndoRule("start_heartbeat", "stop_heartbeat"),)
+    variables: ClassVar[Mapping[str, VariableRange]] = {
+        "heartbeat_rate": VariableRange(float, 0.1, 1000, has_default=True),
+        "read_back_s": VariableRange(float, 1, 3600),
+    }
 
     def resources(self, topology: Topology) -> Sequence[Resource]:
         accounts = topology.heartbeat.accounts if topology.heartbeat is not None else None

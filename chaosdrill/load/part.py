@@ -27,6 +27,7 @@ from chaosdrill.parts.interface import (
     SweepScope,
     UndoRule,
     UndoStep,
+    VariableRange,
     unneeded_step,
 )
 from chaosdrill.topology import Topology
@@ -47,6 +48,11 @@ class LoadPart(BasePart):
         UndoRule("start_load", "stop_load"),
         UndoRule("change_load", "stop_load"),
     )
+    variables: ClassVar[Mapping[str, VariableRange]] = {
+        "users": VariableRange(int, 1, 100_000),
+        "spawn_rate": VariableRange(float, 0.01, 10_000),
+        "window_s": VariableRange(float, 1, 3600),
+    }
 
     def checks(self, context: CheckContext) -> Iterable[Check]:
         return checks(context)

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from chaosdrill import history
 from chaosdrill.aws import System
 from chaosdrill.coordination.resources import Resource
 from chaosdrill.history.owed_undos import OwedUndo
-from chaosdrill.packet_loss import leftovers, planned_calls, rescue
+from chaosdrill.packet_loss import evidence, leftovers, planned_calls, rescue
 from chaosdrill.packet_loss.checks import checks
 from chaosdrill.packet_loss.stop_conditions import stop_conditions
 from chaosdrill.parts.fact_reading import fact_or_unreadable
@@ -25,6 +26,7 @@ from chaosdrill.parts.interface import (
     SweepScope,
     UndoRule,
     UndoStep,
+    VariableRange,
 )
 from chaosdrill.topology import Topology
 
@@ -53,6 +55,12 @@ class PacketLossPart(BasePart):
         UndoRule("pause_replication", "heal_packet_loss", _duration_s(1200.0)),
     )
 
+    variables: ClassVar[Mapping[str, VariableRange]] = {
+        "loss_percent": VariableRange(int, 1, 100),
+        "fault_duration_s": VariableRange(int, 1, 43_200),
+    }
+    cuts_off: ClassVar[frozenset[str]] = frozenset({"isolate_region"})
+
     def resources(self, topology: Topology) -> Sequence[Resource]:
         return (Resource("host", f"{topology.client.region}/{topology.client.instance_id}"),)
 
@@ -80,6 +88,12 @@ class PacketLossPart(BasePart):
             state}]}``.
         """
         return fact_or_unreadable(lambda: rescue.fault_fact(system, run, owed))
+
+    def note_end(self, system: System, configuration: Mapping[str, Any]) -> None:
+        """Record the load generator's clock and the drop counter, if a fault was healed."""
+        drill = history.current()
+        if drill is not None and drill.history.events(evidence.HEALED):
+            evidence.note(system, configuration, evidence.AFTER)
 
     def undo_steps(self, system: System, run: str, owed: Sequence[OwedUndo], fact: Fact) -> Sequence[UndoStep]:
         """Return the one step that ends all faults of the run."""

@@ -166,6 +166,20 @@ class StopCondition:
 
 
 @dataclass(frozen=True)
+class VariableRange:
+    """The valid values of a variable of an experiment's configuration.
+
+    :param type: to which a value is converted (``--var users=50`` gives a text).
+    :param has_default: whether an empty value is valid: then the topology's own value applies.
+    """
+
+    type: Callable[[Any], float]
+    smallest: float
+    largest: float
+    has_default: bool = False
+
+
+@dataclass(frozen=True)
 class UndoRule:
     """An action of a part, and the activity that reverses it.
 
@@ -259,12 +273,19 @@ class Leftover:
 
 
 class Part(Protocol):
-    """A part of a system. ``facts`` lists every value that :meth:`fact` may have besides ``unreadable``."""
+    """A part of a system.
+
+    :ivar facts: every value that :meth:`fact` may have besides ``unreadable``.
+    :ivar variables: the numbers in an experiment's configuration that the part's activities take.
+    :ivar cuts_off: its actions that take a region's service from clients without moving the application.
+    """
 
     name: ClassVar[str]
     role: ClassVar[Role]
     facts: ClassVar[tuple[str, ...]]
     undo_rules: ClassVar[tuple[UndoRule, ...]]
+    variables: ClassVar[Mapping[str, VariableRange]]
+    cuts_off: ClassVar[frozenset[str]]
 
     def resources(self, topology: Topology) -> Sequence[Resource]:
         """List the resources that two drills must not share; they are part of the lease's key."""
@@ -281,6 +302,9 @@ class Part(Protocol):
         :param run: the run of the drill, by which the part distinguishes its changes from those of others.
         :param owed: the run's owed undos of this part, with the resources and their state before.
         """
+
+    def note_end(self, system: System, configuration: Mapping[str, Any]) -> None:
+        """Record in the history of the open drill, after the rollbacks, what its judgement needs of this part."""
 
     def undo_steps(self, system: System, run: str, owed: Sequence[OwedUndo], fact: Fact) -> Sequence[UndoStep]:
         """List the steps that pay what a drill owes of this part.
@@ -376,6 +400,8 @@ class BasePart:
 
     facts: ClassVar[tuple[str, ...]] = ()
     undo_rules: ClassVar[tuple[UndoRule, ...]] = ()
+    variables: ClassVar[Mapping[str, VariableRange]] = {}
+    cuts_off: ClassVar[frozenset[str]] = frozenset()
 
     def resources(self, topology: Topology) -> Sequence[Resource]:
         return ()
@@ -388,6 +414,9 @@ class BasePart:
 
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
         return Fact("none")
+
+    def note_end(self, system: System, configuration: Mapping[str, Any]) -> None:
+        return None
 
     def undo_steps(self, system: System, run: str, owed: Sequence[OwedUndo], fact: Fact) -> Sequence[UndoStep]:
         return ()

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from types import ModuleType
 
-from chaosdrill.parts.interface import Part, UndoRule
+from chaosdrill.parts.interface import Part, UndoRule, VariableRange
 from chaosdrill.topology import Topology
 
 GROUP = "chaosdrill.parts"
@@ -46,6 +46,12 @@ def lease_keys(topology: Topology) -> tuple[str, ...]:
 def undo_rules() -> Mapping[str, UndoRule]:
     """Map each action that has an undo to its rule, by the function's name."""
     return {rule.action: rule for module in _modules() for rule in module.PART.undo_rules}
+
+
+@cache
+def variables() -> Mapping[str, VariableRange]:
+    """Map each variable of an experiment that a part declares to its valid values."""
+    return {name: valid for module in _modules() for name, valid in module.PART.variables.items()}
 
 
 def part_of_action(action: str, module: str = "") -> Part | None:

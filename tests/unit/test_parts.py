@@ -1,12 +1,19 @@
 """The parts of a system, as the registry lists them."""
 
+import configparser
 import importlib
 import inspect
 import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
+import chaosdrill
+from chaosdrill.controls.settings import read_settings
+from chaosdrill.controls.settlement import _cuts_off
 from chaosdrill.packet_loss import actions as faults
+from chaosdrill.parts import registry
 from chaosdrill.parts.registry import BUILT_IN, part_of_action, parts_of, undo_rules
 from chaosdrill.rescue.facts import OTHER_FACTS, PLACEMENT_FACTS
 from chaosdrill.topology import load_topology
@@ -40,6 +47,78 @@ def test_an_action_belongs_to_the_part_in_whose_package_it_is():
     assert part.name == "routing"
     assert part_of_action("set_routing", "chaosdrill.routing_of_mine.actions") is None
     assert part_of_action("stop_load", "chaosdrill.load.actions") is None, "an undo that changes nothing to undo"
+
+
+PART_OF_OTHERS = """
+from chaosdrill.parts.interface import BasePart, UndoRule, VariableRange
+
+class Queue(BasePart):
+    name, role = "queue", "fault"
+    undo_rules = (UndoRule("pause_queue", "resume_queue"),)
+    variables = {"queue_depth": VariableRange(int, 1, 50)}
+    cuts_off = frozenset({"pause_queue"})
+
+PART = Queue
+
+def part_of(topology):
+    return Queue()
+"""
+
+
+@pytest.fixture
+def part_of_others(tmp_path, monkeypatch):
+    """A distribution beside chaosdrill that has a part."""
+    package, metadata = tmp_path / "queues", tmp_path / "queues-1.0.dist-info"
+    package.mkdir()
+    metadata.mkdir()
+    (package / "__init__.py").touch()
+    (package / "part.py").write_text(PART_OF_OTHERS)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: queues\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[chaosdrill.parts]\nqueue = queues.part\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    caches = (registry._modules, registry.undo_rules, registry.variables)
+    for one in caches:
+        one.cache_clear()
+    yield
+    for one in caches:
+        one.cache_clear()
+
+
+def test_a_part_of_another_distribution_is_one_of_the_system(part_of_others, tmp_path):
+    assert [part.name for part in parts_of(load_topology(written(tmp_path, RIGHT)))][-1] == "queue"
+    assert undo_rules()["pause_queue"].undo == "resume_queue"
+    found = registry.part_of_function("queues.actions.pause_queue")
+    assert found is not None
+    assert found.name == "queue"
+    _, problems = read_settings({"queue_depth": "51"})
+    assert [one.code for one in problems] == ["setting-invalid"]
+    assert _cuts_off({"provider": {"module": "queues.actions", "func": "pause_queue"}})
+
+
+def test_the_variables_of_the_parts_are_checked_and_converted():
+    known = {"loss_percent": "30", "users": "50", "heartbeat_rate": "", "read_back_s": "2.5", "rto_s": "9"}
+    assert read_settings(known)[1] == []
+    assert known == {"loss_percent": 30, "users": 50, "heartbeat_rate": None, "read_back_s": 2.5, "rto_s": 9.0}
+    wrong = {"loss_percent": 101, "fault_duration_s": "1.5", "spawn_rate": "", "window_s": True, "users": 0}
+    problems = read_settings(dict(wrong))[1]
+    assert {one.partition(":")[0] for one in problems} == set(wrong)
+    assert {one.code for one in problems} == {"setting-invalid"}
+
+
+def test_what_cuts_a_region_off_raises_the_rate_of_the_writes():
+    faults_of = [{"provider": {"module": "chaosdrill.packet_loss.actions", "func": name}} for name in undo_rules()]
+    assert [one["provider"]["func"] for one in faults_of if _cuts_off(one)] == ["isolate_region"]
+
+
+def test_the_import_rule_of_the_lab_lists_every_package():
+    rules = configparser.ConfigParser()
+    rules.read(Path(chaosdrill.__file__).parents[1] / ".importlinter")
+    listed = set(rules["importlinter:contract:lab"]["source_modules"].split())
+    package = Path(chaosdrill.__file__).parent
+    folders = {f"chaosdrill.{path.parent.name}" for path in package.glob("*/__init__.py")}
+    modules = {f"chaosdrill.{path.stem}" for path in package.glob("*.py")} - {"chaosdrill.__init__"}
+    may_know = {f"chaosdrill.{name}" for name in ("lab", "cli", "controls", "rehearsal")}
+    assert listed == (folders | modules) - may_know
 
 
 def test_the_times_of_the_faults_are_those_of_the_actions():
