@@ -6,7 +6,6 @@ The lock, the lease, the preflight and the watch over the region and the load ar
 import os
 from typing import Any
 
-from chaosdrill.aws import system_of
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls import drill
 from chaosdrill.controls.arguments import Arguments
@@ -29,8 +28,7 @@ def _open_drill(session: Session) -> None:
     heartbeat = session.heartbeat = DrillHeartbeat(dict(session.configuration))
     session.held.callback(heartbeat.end)
     session.lookout.watch_heartbeat(heartbeat.find, COLLECT_EVERY_S)
-    system = system_of(session.configuration, session.secrets)
-    session.stop_conditions = watch_stop_conditions(session, system, source.name)
+    session.stop_conditions = watch_stop_conditions(session, session.system, source.name, session.safeguard_tripped)
     _run_setup(session)
 
 

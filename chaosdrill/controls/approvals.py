@@ -1,11 +1,4 @@
-"""Approvals: a step with ``confirm:`` begins only when a person approves it, on the drill's terminal or elsewhere.
-
-The key is written beside the name of a step of setup or method::
-
-    confirm: {question: "Is the maintenance page on?", within_s: 900}
-
-Both keys may be left out: ``confirm: {}``. Without an answer within ``within_s`` (default: 900) the step is refused.
-"""
+"""Approvals: a step with ``confirm:`` begins only when a person approves it, on the drill's terminal or elsewhere."""
 
 import contextlib
 import logging
@@ -16,15 +9,15 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from chaoslib import substitute
 from chaoslib.exceptions import InterruptExecution
 
-from chaosdrill.aws import system_of
-from chaosdrill.controls.activities import Activity, Resolve, has_variable, runs_no_action
+from chaosdrill.controls.activities import Activity, runs_no_action
+from chaosdrill.controls.confirm import Confirm, confirm_of
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.holders import user_name
 from chaosdrill.coordination.interface import Approval, Coordination
@@ -32,29 +25,14 @@ from chaosdrill.errors import DrillError
 from chaosdrill.messages import NOTHING, Sentence, as_it_is, sentence
 from chaosdrill.terminal_text import one_line
 
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
-
 logger = logging.getLogger("chaostoolkit")
 
-KEY = "confirm"
 REQUESTED, GRANTED, REFUSED = "approval-requested", "approval-granted", "approval-refused"  # events
-WITHIN_S, LONGEST_S = 900.0, 86_400.0
 READ_EVERY_S = 2.0  # how often coordination is read for an answer
 LOOK_EVERY_S = 0.2  # how often the terminal is polled
 YES, NO = ("yes", "y"), ("no", "n")
-_PHASES = ("setup", "method")
-_KEYS = ("question", "within_s")
 
 Where = Literal["terminal", "elsewhere", ""]
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """The value of a step's ``confirm:``."""
-
-    question: str = ""
-    within_s: float = WITHIN_S
 
 
 @dataclass(frozen=True)
@@ -73,73 +51,31 @@ class ApprovalOutcome:
     why: Sentence = NOTHING
 
 
-def problems_of_confirm(activity: Any, phase: str, resolve: Resolve) -> Iterator[str]:
-    """Yield every problem with ``confirm:`` of an activity, as it is written.
-
-    :param resolve: substitutes the variables in a value; a value that still contains ``${`` is not checked.
-    """
-    if not isinstance(activity, Mapping) or KEY not in activity:
-        return
-    if phase not in _PHASES:
-        yield f"only steps of setup and method wait for a person, not those of {phase}: remove it"
-    if "ref" in activity:
-        yield "a reference has none: write it beside the name of the step that is meant"
-    if activity.get("background"):
-        yield "a step in the background would not hold up the steps after it: remove `background`"
-    value = activity[KEY]
-    if not isinstance(value, Mapping):
-        yield f'{value!r}: write a mapping, such as {{question: "Is the page on?", within_s: 900}}, or {{}}'
-        return
-    for name in (name for name in value if name not in _KEYS):
-        yield f"{name}: no step has that name; choose from: {', '.join(_KEYS)}"
-    question, within_s = resolve(value.get("question", "")), resolve(value.get("within_s", WITHIN_S))
-    if not isinstance(question, str):
-        yield f"question: {question!r}: must be a text"
-    if not has_variable(within_s) and _seconds(within_s) is None:
-        yield f"within_s: {within_s!r}: must be a number of seconds from 1 to {LONGEST_S:g}"
-
-
-def confirm_of(activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> Confirm:
-    """Return the value of ``confirm:``, with its variables substituted."""
-    value = substitute(dict(activity[KEY]), configuration, secrets)
-    within_s = _seconds(value.get("within_s", WITHIN_S))
-    return Confirm(str(value.get("question", "")), WITHIN_S if within_s is None else within_s)
-
-
-def _seconds(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if not isinstance(value, bool) and 1 <= number <= LONGEST_S else None
-
-
-def require_approval(session: "Session", activity: Activity, number: int) -> None:
+def require_approval(drill: DrillContext, activity: Activity, number: int, is_stopped: Callable[[], bool]) -> str:
     """Wait until a person approves a step that has ``confirm:``; a dry run does not wait.
 
     :param number: of the request within the run, from 1.
-    :raises InterruptExecution: when the step is refused: by a person, or because there was no answer in time.
+    :param is_stopped: whether the drill ends, so that nobody's answer counts any more.
+    :returns: why the step must not begin: refused by a person, or no answer in time; empty when it may.
     """
-    if runs_no_action(activity.get("dry", session.experiment.get("dry"))):
-        return
-    confirm = confirm_of(activity, session.configuration, session.secrets)
-    run, step = session.directory.name if session.directory else "", str(activity.get("name"))
-    coordination = coordination_of(system_of(session.configuration, session.secrets))
-    session.status.activity = f"{step} (waits for approval)"
-    session.record.note(REQUESTED, activity=step, number=number, question=confirm.question, within_s=confirm.within_s)
+    if runs_no_action(activity.get("dry", drill.experiment.get("dry"))):
+        return ""
+    confirm = confirm_of(activity, drill.configuration, drill.secrets)
+    run, step = drill.directory.name if drill.directory else "", str(activity.get("name"))
+    coordination = coordination_of(drill.system)
+    drill.status.activity = f"{step} (waits for approval)"
+    drill.record.note(REQUESTED, activity=step, number=number, question=confirm.question, within_s=confirm.within_s)
     began = time.monotonic()
-    with session.status.asking():
-        answer = answered(
-            coordination, run, number, step, confirm, Terminal.of_process(), lambda: session.signals.leaving
-        )
+    with drill.status.asking():
+        answer = answered(coordination, run, number, step, confirm, Terminal.of_process(), is_stopped)
     facts = {"activity": step, "number": number, "by": answer.by, "where": answer.where, "answered_at": answer.at}
     facts["waited_s"] = round(time.monotonic() - began, 1)
     if answer.is_approved:
-        session.record.note(GRANTED, **facts)
+        drill.record.note(GRANTED, **facts)
         logger.info(f"{step} was approved by {answer.by}")
-        return
-    session.record.note(REFUSED, **facts, why=answer.why)
-    session.stop(f"{step} was not begun: {answer.why}; the drill stops here")
+        return ""
+    drill.record.note(REFUSED, **facts, why=answer.why)
+    return f"{step} was not begun: {answer.why}; the drill stops here"
 
 
 class Terminal:

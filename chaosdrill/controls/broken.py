@@ -2,25 +2,22 @@
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.history import Event
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "lab-broken"
 
 
-def note_broken(session: "Session") -> None:
+def note_broken(drill: DrillContext) -> None:
     """Record how the target is broken on purpose, if it is and that is not recorded yet."""
-    if session.target is None:
+    if drill.target is None:
         return
-    breaks = list(session.target.broken())
-    known = broken_of(session.record.events)
+    breaks = list(drill.target.broken())
+    known = broken_of(drill.record.events)
     if news := [one for one in breaks if one not in known]:
-        session.record.note(EVENT, breaks=[*known, *news])
+        drill.record.note(EVENT, breaks=[*known, *news])
         logger.warning(f"The lab is broken on purpose: {', '.join(news)}")
 
 

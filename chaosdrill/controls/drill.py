@@ -27,6 +27,7 @@ from chaosdrill.controls.experiment import find_source, problems_of_size
 from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
 from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.outcome import steady_state_met
+from chaosdrill.controls.shutdown import end_drill
 from chaosdrill.controls.startup import open_drill
 from chaosdrill.controls.summary import print_summary
 from chaosdrill.errors import BadInput
@@ -202,7 +203,7 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
     if state is not None:
         state["status"] = "aborted"
     if _session is not None:
-        _session.end(state, interrupted)
+        end_drill(_session, state, interrupted)
 
 
 def cleanup_control() -> None:
@@ -212,7 +213,7 @@ def cleanup_control() -> None:
     if session is None:
         return
     try:
-        session.end(None)
+        end_drill(session, None)
         if session.said is not None:
             write_drill_junit(session.said)
             print_summary(session.said, session.owed)

@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
-from chaosdrill.aws import changes, fis, stepfunctions, system_of
+from chaosdrill.aws import changes, fis, stepfunctions
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.record import in_words
 from chaosdrill.history.log import Event, utc_now
 from chaosdrill.history.run_directory import EVIDENCE
@@ -20,7 +21,6 @@ from chaosdrill.history.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chaosdrill.aws.system import System
-    from chaosdrill.controls.lifecycle import Session
 
 EVENT = "evidence-collected"
 WITHIN_S = 60.0  # time limit while a drill closes; records that were not requested by then are noted as not collected
@@ -43,22 +43,22 @@ class Wanted:
     ask: "Callable[[System], Mapping[str, Any]]"
 
 
-def collect_evidence(session: "Session") -> None:
+def collect_evidence(drill: DrillContext) -> None:
     """Store other services' records of this drill under ``evidence`` in the run, and each file in the history. A
     record that is not available is noted with the reason. It only reads, never raises, and changes no verdict.
     """
-    if session.directory is None or session.target is None:
+    if drill.directory is None or drill.target is None:
         return
     within_s = HURRIED_WITHIN_S if history.hurried() else WITHIN_S
     give_up = time.monotonic() + within_s
-    for one in wanted(session.record.events):
+    for one in wanted(drill.record.events):
         try:
             _require_that_it_can_be_had(give_up, within_s)
-            sha256, why = _keep(session, one), ""
+            sha256, why = _keep(drill, one), ""
         except Exception as error:  # noqa: BLE001 - a failure to collect evidence must not prevent closing
             sha256, why = None, in_words(error)
         file = f"{EVIDENCE}/{one.file}"
-        session.record.note(EVENT, file=file, sha256=sha256, kind=one.kind, of=one.of, why=why)
+        drill.record.note(EVENT, file=file, sha256=sha256, kind=one.kind, of=one.of, why=why)
 
 
 def wanted(events: Sequence[Event]) -> Iterator[Wanted]:
@@ -84,14 +84,14 @@ def _require_that_it_can_be_had(give_up: float, within_s: float) -> None:
         raise TimeoutError(f"the other records took {within_s:g} s, and a drill that closes waits no longer")
 
 
-def _keep(session: "Session", one: Wanted) -> str:
+def _keep(drill: DrillContext, one: Wanted) -> str:
     """Store one record and return its SHA-256."""
-    assert session.directory is not None
-    found = one.ask(system_of(session.configuration, session.secrets))
+    assert drill.directory is not None
+    found = one.ask(drill.system)
     told = {"chaosdrill": "evidence", "version": 1, "kind": one.kind, "of": one.of, "asked": utc_now(), **found}
-    text = json.dumps(redacted(told, session.record.hide), indent=1, ensure_ascii=False) + "\n"
-    (session.directory / EVIDENCE).mkdir(mode=0o700, exist_ok=True)
-    write_whole(session.directory / EVIDENCE / one.file, text)
+    text = json.dumps(redacted(told, drill.record.hide), indent=1, ensure_ascii=False) + "\n"
+    (drill.directory / EVIDENCE).mkdir(mode=0o700, exist_ok=True)
+    write_whole(drill.directory / EVIDENCE / one.file, text)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,43 +6,39 @@ The quick ones run in the background while the steady state is checked.
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from chaosdrill import history
-from chaosdrill.aws import system_of
 from chaosdrill.controls.check_context import check_context
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.parts.interface import CheckContext
 from chaosdrill.preflight import CheckResult, preflight, refuse
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "preflight"
 
 
-def require_fit(session: "Session", name: str) -> None:
+def require_fit(drill: DrillContext, name: str) -> "Recheck":
     """Run all checks of the drill, and record them.
 
     :param name: the experiment's.
     :raises Refused: with every reason.
     """
-    started_here = session.target is not None and session.target.started_here
-    dry = bool(session.experiment.get("dry"))
+    started_here = drill.target is not None and drill.target.started_here
+    dry = bool(drill.experiment.get("dry"))
     context = check_context(
-        session.experiment,
-        session.arguments,
-        session.configuration,
-        session.secrets,
-        system_of(session.configuration, session.secrets),
+        drill.experiment,
+        drill.arguments,
+        drill.configuration,
+        drill.secrets,
+        drill.system,
         name,
         on_host=not (started_here or dry),  # the host of a lab that this drill started lacks nothing
     )
-    drill = history.current()
-    context = replace(context, run="" if drill is None else drill.run_id)
+    opened = history.current()
+    context = replace(context, run="" if opened is None else opened.run_id)
     # the region state was checked before, and its refusal names the runs of drills that died
-    _judge(session, preflight(replace(context, expect="")), quick=False)
-    session.recheck = Recheck(session, _later(context))
+    _judge(drill, preflight(replace(context, expect="")), quick=False)
+    return Recheck(drill, _later(context))
 
 
 def _later(context: CheckContext) -> CheckContext:
@@ -52,12 +48,10 @@ def _later(context: CheckContext) -> CheckContext:
     return replace(context, steps=steps, expect="" if setup.moves() else context.expect)
 
 
-def _judge(session: "Session", results: list[CheckResult], quick: bool) -> None:
+def _judge(drill: DrillContext, results: list[CheckResult], quick: bool) -> None:
     wrong = [one for one in results if one.outcome != "ok"]
     told = [{"name": one.name, "what": one.what, "outcome": one.outcome, "why": str(one.why)} for one in wrong]
-    session.record.note(
-        EVENT, quick=quick, checks=len(results), seconds=max(one.seconds for one in results), not_ok=told
-    )
+    drill.record.note(EVENT, quick=quick, checks=len(results), seconds=max(one.seconds for one in results), not_ok=told)
     for one in wrong:
         if one.outcome == "warning":
             logger.warning(f"Preflight: {one.what}: {one.why}: {one.fix}")
@@ -67,8 +61,8 @@ def _judge(session: "Session", results: list[CheckResult], quick: bool) -> None:
 class Recheck:
     """The quick checks of a preflight, which run in the background until their result is needed."""
 
-    def __init__(self, session: "Session", context: CheckContext) -> None:
-        self._session, self._context = session, context
+    def __init__(self, drill: DrillContext, context: CheckContext) -> None:
+        self._drill, self._context = drill, context
         self._begun: Future[list[CheckResult]] | None = None
 
     def begin(self) -> None:
@@ -85,4 +79,4 @@ class Recheck:
         """
         self.begin()
         assert self._begun is not None
-        _judge(self._session, self._begun.result(), quick=True)
+        _judge(self._drill, self._begun.result(), quick=True)

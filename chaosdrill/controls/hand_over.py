@@ -14,12 +14,13 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws import System, system_of
+from chaosdrill.aws import System
 from chaosdrill.aws.ambiguous_result import FAILURES
 from chaosdrill.controls.activities import has_variable
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.interface import RecordedUndo
 from chaosdrill.errors import problem
@@ -33,9 +34,6 @@ from chaosdrill.history.owed_undos import (
     owed_undos,
 )
 from chaosdrill.parts.registry import parts_of
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -90,55 +88,55 @@ def _days(value: Any) -> float | None:
     return number if not isinstance(value, bool) and 0 < number <= LONGEST_DAYS else None
 
 
-def hand_over_undos(session: "Session") -> None:
+def hand_over_undos(drill: DrillContext) -> None:
     """Hand over the undos that the drill still owes, if it declares that and has ended in the declared state.
 
     An undo that cannot be handed over stays owed, and refuses every later drill.
     """
-    if not session.arguments.hand_over or not _holds_lease(session) or not _ended_as_declared(session.record.events):
+    if not drill.arguments.hand_over or not _holds_lease(drill) or not _ended_as_declared(drill.record.events):
         return
-    to, within_days = str(session.arguments.hand_over["to"]), _days(session.arguments.hand_over["within_days"]) or 0.0
+    to, within_days = str(drill.arguments.hand_over["to"]), _days(drill.arguments.hand_over["within_days"]) or 0.0
     until = f"{datetime.now(UTC) + timedelta(days=within_days):%Y-%m-%d}"
-    coordination = coordination_of(system_of(session.configuration, session.secrets))
-    for undo in _kept(session.record.events):
+    coordination = coordination_of(drill.system)
+    for undo in _kept(drill.record.events):
         facts = {"step": undo.step, "number": undo.number, "undo": undo.undo, "to": to, "until": until}
         try:
             coordination.hand_over(_run(), undo.number, to, until)
         except FAILURES as error:
             logger.warning(f"{undo.undo} for {undo.step} was not handed over to {to}, and stays owed: {error}")
-            session.record.note(NOT_HANDED_OVER, **facts, why=str(error))
+            drill.record.note(NOT_HANDED_OVER, **facts, why=str(error))
         else:
             logger.warning(f"{undo.undo} for {undo.step} is handed over to the experiment {to}, until {until}")
-            session.record.note(HANDED_OVER, **facts)
+            drill.record.note(HANDED_OVER, **facts)
 
 
-def note_accepted(session: "Session", accepted: Sequence[RecordedUndo]) -> None:
+def note_accepted(drill: DrillContext, accepted: Sequence[RecordedUndo]) -> None:
     """Record the undos that earlier drills have handed over to this one, which its lease accepts."""
     for one in accepted:
         facts = {name: getattr(one.undo, name) for name in ("step", "undo", "part", "role")}
-        session.record.note(ACCEPTED, run=one.run, number=one.number, until=one.until, **facts)
+        drill.record.note(ACCEPTED, run=one.run, number=one.number, until=one.until, **facts)
 
 
-def pay_accepted_undos(session: "Session") -> None:
+def pay_accepted_undos(drill: DrillContext) -> None:
     """Pay the undos that earlier drills have handed over to this one, as far as their changes were reversed.
 
     Those of the parts that decide which region serves count as reversed when the drill ended in the state that it
     declares and that is home; the other parts read whether their change is reversed. An undo that cannot be checked
     stays owed.
     """
-    if not any(row["event"] == ACCEPTED for row in session.record.events) or not _holds_lease(session):
+    if not any(row["event"] == ACCEPTED for row in drill.record.events) or not _holds_lease(drill):
         return
-    system = system_of(session.configuration, session.secrets)
+    system = drill.system
     coordination = coordination_of(system)
-    accepted = {(row["run"], row["number"]) for row in session.record.events if row["event"] == ACCEPTED}
+    accepted = {(row["run"], row["number"]) for row in drill.record.events if row["event"] == ACCEPTED}
     for run in sorted({run for run, _ in accepted}):
         try:
             owed = [one for one in coordination.read_run(run).owed if (run, one.number) in accepted]
             for one in sorted(owed, key=lambda one: one.number, reverse=True):  # as `PublishedUndos.pay`
-                if _is_reversed(system, one, session.record.events):
+                if _is_reversed(system, one, drill.record.events):
                     coordination.pay(run, one.number, _run())
                     facts = {"undo": one.undo.undo, "part": one.undo.part, "step": one.undo.step}
-                    session.record.note(PAID_FOR_OTHERS, run=run, number=one.number, **facts)
+                    drill.record.note(PAID_FOR_OTHERS, run=run, number=one.number, **facts)
         except FAILURES as error:
             logger.warning(f"what run {run} has handed over to this drill stays owed: {error}")
 
@@ -162,8 +160,8 @@ def _ended_as_declared(events: Sequence[Event]) -> bool:
     return bool(ends) and ends[-1]["state"] == ends[-1]["expected"]
 
 
-def _holds_lease(session: "Session") -> bool:
-    names = {row["event"] for row in session.record.events}
+def _holds_lease(drill: DrillContext) -> bool:
+    names = {row["event"] for row in drill.record.events}
     return "lease-taken" in names and "lease-lost" not in names and not history.target_lost()
 
 

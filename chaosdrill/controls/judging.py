@@ -2,28 +2,28 @@
 
 from typing import TYPE_CHECKING
 
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.record_collection import store_records
 from chaosdrill.errors import DrillError
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
-    from chaosdrill.controls.lifecycle import Session
 
 
-def judged(session: "Session") -> "Judgement | None":
+def judged(drill: DrillContext) -> "Judgement | None":
     """Judge the run; None without a run, or when the judging itself failed, which is recorded in the history."""
-    if session.directory is None:
+    if drill.directory is None:
         return None
     try:
         # imported late: they need numpy, which nothing else needs during a drill
         from chaosdrill.analysis.judgement import judge
         from chaosdrill.runs import read_run
 
-        store_records(session, session.directory)
-        if session.record.unwritten:
-            why = f"the history is not whole, and what is missing may be the worst of it: {session.record.unwritten}"
+        store_records(drill, drill.directory)
+        if drill.record.unwritten:
+            why = f"the history is not whole, and what is missing may be the worst of it: {drill.record.unwritten}"
             raise DrillError(why, code="store-not-writable")
-        return judge(read_run(session.directory, still_open=True))
+        return judge(read_run(drill.directory, still_open=True))
     except Exception as error:  # noqa: BLE001 - a failed judgement is no verdict, and must not hide the records
-        session.record.crashed("judging", error)
+        drill.record.crashed("judging", error)
         return None

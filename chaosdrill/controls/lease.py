@@ -2,30 +2,27 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from chaosdrill import history
-from chaosdrill.aws import System, system_of
+from chaosdrill.aws import System
 from chaosdrill.controls.activities import runs_no_action
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.hand_over import note_accepted
 from chaosdrill.controls.left_in_force import notes_about_dead_runs
 from chaosdrill.controls.record import in_words
 from chaosdrill.coordination import coordination_of, hold_lease, lease_request
 from chaosdrill.coordination.holders import is_proven_dead
-from chaosdrill.coordination.interface import Coordination, Lease, LeaseRequest
+from chaosdrill.coordination.interface import Coordination, Lease, LeaseRequest, StopRequest
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.history import stop_grace
 from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.messages import as_it_is, sentence, together
 from chaosdrill.parts.registry import lease_keys
 from chaosdrill.paths import runs_directory
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 TAKEN, LOST, NOT_RELEASED = "lease-taken", "lease-lost", "lease-not-released"
@@ -45,7 +42,13 @@ class _Publisher:
         self.coordination.pay(self.lease.run, undo.number, self.lease.run)
 
 
-def take_lease(session: "Session", experiment: str, state: str) -> None:
+def take_lease(
+    drill: DrillContext,
+    experiment: str,
+    state: str,
+    on_stop: Callable[[StopRequest], None],
+    on_lost: Callable[[str], None],
+) -> None:
     """Hold the system for this drill, publish its owed undos from now on, and accept those handed over to the
     experiment.
 
@@ -53,58 +56,60 @@ def take_lease(session: "Session", experiment: str, state: str) -> None:
 
     :param experiment: its name.
     :param state: the present region state, for a refusal.
+    :param on_stop: called once when a person requests the drill to stop.
+    :param on_lost: called once when the lease is no longer reliable, with the reason.
     :raises Refused: when another run holds the system (``lease-held``), or owes an undo (``undo-owed``).
     :raises CannotSee: when coordination cannot be reached (``coordination-unreachable``): no drill begins then.
     """
-    if runs_no_action(session.experiment.get("dry")):
+    if runs_no_action(drill.experiment.get("dry")):
         return
-    drill = history.current()
-    assert drill is not None
-    system = system_of(session.configuration, session.secrets)
+    opened = history.current()
+    assert opened is not None
+    system = drill.system
     _warn_without_table(system)
     coordination = coordination_of(system)
-    end = session.arguments.end or session.arguments.expect
+    end = drill.arguments.end or drill.arguments.expect
     keys = lease_keys(system.topology)
     accepted = coordination.read(keys).handed_over_to(experiment)
     pays = {one.run for one in accepted}
-    request = lease_request(system, drill.run_id, "drill", keys, experiment=experiment, end=end, pays=pays)
+    request = lease_request(system, opened.run_id, "drill", keys, experiment=experiment, end=end, pays=pays)
     block = hold_lease(
         coordination,
-        partial(_taken, session, coordination, request, state),
-        on_stop=session.stop_requested,
-        on_lost=session.lease_lost,
-        place=lambda: (session.status.phase, session.status.activity),
+        partial(_taken, drill, coordination, request, state),
+        on_stop=on_stop,
+        on_lost=on_lost,
+        place=lambda: (drill.status.phase, drill.status.activity),
         expires=stop_grace.is_left_to_rescue,
     )
-    session.lease = ExitStack()
-    session.held.callback(give_back_lease, session)  # in any case; closing releases it earlier
-    kept = session.lease.enter_context(block)
-    drill.undos.publish_with(_Publisher(coordination, kept.lease))
+    drill.lease = ExitStack()
+    drill.held.callback(give_back_lease, drill)  # in any case; closing releases it earlier
+    kept = drill.lease.enter_context(block)
+    opened.undos.publish_with(_Publisher(coordination, kept.lease))
     facts = {"coordination": str(coordination), "lease_s": request.lease_ms / 1000, "resources": request.resources}
-    session.record.note(TAKEN, **facts)
-    note_accepted(session, accepted)
+    drill.record.note(TAKEN, **facts)
+    note_accepted(drill, accepted)
 
 
-def give_back_lease(session: "Session") -> None:
+def give_back_lease(drill: DrillContext) -> None:
     """Release the lease, once. A lease that cannot be released expires by itself, as does one whose undos are left
     to `chaosdrill rescue --when-stale`.
     """
-    stack, session.lease = session.lease, ExitStack()
+    stack, drill.lease = drill.lease, ExitStack()
     try:
         stack.close()
     except DrillError as error:
         logger.warning(f"the lease was not released, and expires by itself: {error}")
-        session.record.note_of_others(NOT_RELEASED, why=in_words(error))
+        drill.record.note_of_others(NOT_RELEASED, why=in_words(error))
 
 
-def _taken(session: "Session", coordination: Coordination, request: LeaseRequest, state: str) -> Lease:
+def _taken(drill: DrillContext, coordination: Coordination, request: LeaseRequest, state: str) -> Lease:
     try:
         return coordination.acquire(request)
     except Refused as refusal:
         dead = _dead_holder(coordination, request)
         if dead is None:
-            raise _with_notes(session, refusal, state) from None
-    _wait_for_requests_of(session, dead)
+            raise _with_notes(drill, refusal, state) from None
+    _wait_for_requests_of(drill, dead)
     return coordination.take_over(request, dead)
 
 
@@ -121,17 +126,17 @@ def _dead_holder(coordination: Coordination, request: LeaseRequest) -> Lease | N
     return holding[0]
 
 
-def _wait_for_requests_of(session: "Session", dead: Lease) -> None:
+def _wait_for_requests_of(drill: DrillContext, dead: Lease) -> None:
     """Wait until no request of a process that has ended can still arrive."""
     seconds = dead.attempt_ms / 1000
-    session.status.phase = f"waiting {seconds:g} s: requests of run {dead.run}, whose process has ended, may arrive"
-    logger.info(f"{session.status.phase} until then")
+    drill.status.phase = f"waiting {seconds:g} s: requests of run {dead.run}, whose process has ended, may arrive"
+    logger.info(f"{drill.status.phase} until then")
     time.sleep(seconds)
 
 
-def _with_notes(session: "Session", refusal: Refused, state: str) -> Refused:
+def _with_notes(drill: DrillContext, refusal: Refused, state: str) -> Refused:
     """Add the changes that dead drills of this machine have left to a refusal, and how to reverse them."""
-    notes = notes_about_dead_runs(runs_directory(), session.record.events, state)
+    notes = notes_about_dead_runs(runs_directory(), drill.record.events, state)
     message = together([as_it_is(str(refusal)), sentence("nothing was touched"), *notes])
     return Refused(message, code=refusal.code, problems=refusal.problems)
 

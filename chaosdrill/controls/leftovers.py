@@ -3,15 +3,11 @@
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from chaosdrill import history
-from chaosdrill.aws import system_of
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.record import in_words
 from chaosdrill.rescue.sweep import Sweep, find
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 EVENT = "swept"
@@ -20,18 +16,18 @@ EVENT = "swept"
 class LeftoversRead:
     """A sweep of the system in the background; it only reads."""
 
-    def __init__(self, session: "Session") -> None:
-        self._session = session
+    def __init__(self, drill: DrillContext) -> None:
+        self._drill = drill
         self._sweep: Future[Sweep] | None = None
 
     def begin(self) -> None:
         """Start it, if the drill may have left something and the system can be read."""
-        drill = history.current()
-        if drill is None or not self._session.touched or history.target_lost() or history.hurried():
+        opened = history.current()
+        if opened is None or not self._drill.touched or history.target_lost() or history.hurried():
             return
-        system = system_of(self._session.configuration, self._session.secrets)
+        system = self._drill.system
         pool = ThreadPoolExecutor(1, thread_name_prefix="sweep")
-        self._sweep = pool.submit(find, system, ended=(drill.run_id,), with_reused=False)
+        self._sweep = pool.submit(find, system, ended=(opened.run_id,), with_reused=False)
         pool.shutdown(wait=False)
 
     def note(self) -> None:
@@ -41,8 +37,8 @@ class LeftoversRead:
         try:
             found = self._sweep.result()
         except Exception as error:  # noqa: BLE001 - no error may prevent closing the drill
-            self._session.record.note(EVENT, left=[], unreadable={"coordination": in_words(error)})
+            self._drill.record.note(EVENT, left=[], unreadable={"coordination": in_words(error)})
             return
-        self._session.record.note(EVENT, left=[asdict(one) for one in found.left], unreadable=found.unreadable)
+        self._drill.record.note(EVENT, left=[asdict(one) for one in found.left], unreadable=found.unreadable)
         for one in found.left:
             logger.warning(f"Left behind: {one.part}: {one.what}: {one.remove_by_hand}")

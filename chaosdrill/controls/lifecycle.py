@@ -4,9 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, MutableMapping
-from contextlib import ExitStack
 from itertools import chain, count
-from pathlib import Path
 from typing import Any, NoReturn
 
 from chaoslib import substitute
@@ -15,11 +13,10 @@ from chaoslib.exceptions import InterruptExecution
 from chaosdrill import history
 from chaosdrill.activity import take_failure
 from chaosdrill.aws.polling import end_step_when
-from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.activities import activities_by_phase
-from chaosdrill.controls.approvals import KEY, require_approval
-from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.display import Status
+from chaosdrill.controls.approvals import require_approval
+from chaosdrill.controls.confirm import KEY
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.fitness import Recheck
 from chaosdrill.controls.foreign_activities import ForeignActivities, OwnSteps, interruption_under_way
 from chaosdrill.controls.lab_notes import note_truth
@@ -29,14 +26,11 @@ from chaosdrill.controls.outcome import Outcome, StepClock, not_begun, outcome_o
 from chaosdrill.controls.owed_changes import OwedChanges
 from chaosdrill.controls.planned_calls import PlannedCalls, note_planned_calls
 from chaosdrill.controls.progress import DrillStep, number_of
-from chaosdrill.controls.record import DrillRecord
 from chaosdrill.controls.remaining_undos import remaining_in_words
 from chaosdrill.controls.safeguards import GuardThreads, safeguards
 from chaosdrill.controls.sampling import Sample, Samples
 from chaosdrill.controls.settlement import begin_settlement_check, raise_writes, require_settled
-from chaosdrill.controls.shutdown import close
 from chaosdrill.controls.signals import LEAVE, STOP, Signals
-from chaosdrill.controls.target import DrillTarget
 from chaosdrill.coordination.interface import StopRequest
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.history import stop_grace
@@ -53,32 +47,24 @@ EXPLAINING = ("interrupted", "refused", "crashed", "safeguard-tripped", "approva
 ENDING = ("rollbacks", "closing", "ending the lab", "judging")
 
 
-class Session:
+class Session(DrillContext):
     """One drill. Create it in the thread that runs the experiment.
 
-    ``opening`` sets ``arguments``, ``directory`` (of the run), ``target``, and ``held``, the resources that are
-    released at the end. ``touched``: whether there may be anything to roll back. ``said``: the summary, once it is
-    closed.
+    ``startup`` opens it and ``shutdown`` closes it.
+
+    :ivar said: the summary, once it is closed.
+    :ivar owed: the steps that stay in force after the drill.
     """
 
     def __init__(self, experiment: Mapping[str, Any], configuration: MutableMapping[str, Any], secrets: Any) -> None:
-        self.experiment, self.configuration, self.secrets = experiment, configuration, secrets
-        self.status = Status()
+        super().__init__(experiment, configuration, secrets)
         self.signals = Signals(self._note_signal)
-        self.record = DrillRecord()
         self.lookout = Lookout(self.status, self.record)
-        self.arguments = Arguments()
-        self.directory: Path | None = None
-        self.target: DrillTarget | None = None
-        self.heartbeat: DrillHeartbeat | None = None
         self.recheck: Recheck | None = None
-        self.held = ExitStack()
-        self.lease = ExitStack()  # releases the lease; empty while none is held
         self.planned: tuple[DrillStep, ...] = ()
         self.planned_calls = PlannedCalls()
-        self.touched = False
         self.said: dict[str, Any] | None = None
-        self.owed: tuple[str, ...] = ()  # steps that stay in force after the drill
+        self.owed: tuple[str, ...] = ()
         self.stop_conditions: GuardThreads | None = None
         self._safeguards: GuardThreads | None = None
         self._samples: Samples | None = None
@@ -188,19 +174,16 @@ class Session:
             logger.warning(f"The rest of the rollbacks is left out: {left}")
         self.enter("closing")
 
-    def end(self, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
-        """Judge the drill, write its summary, and release everything that was taken; a second call does nothing.
+    def begin_closing(self, interrupted: bool = False) -> None:
+        """End what runs beside the drill: from here on nothing may be cut short.
 
-        :param journal: Chaos Toolkit's; its status is set so that the exit code is 0 for ``passed`` only.
         :param interrupted: whether Chaos Toolkit reports that the experiment was interrupted.
         """
-        if self.said is None:
-            self.signals.leaving, self.signals.can_give_up = True, False
-            self._stop_watching_conditions()
-            self.signals.settle()
-            if interrupted and not self._is_explained():
-                self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by="", why="")
-            self.said = close(self, journal)
+        self.signals.leaving, self.signals.can_give_up = True, False
+        self._stop_watching_conditions()
+        self.signals.settle()
+        if interrupted and not self._is_explained():
+            self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by="", why="")
 
     def give_up(self) -> None:
         """Stop the threads and release everything that is held: files, lock, the place of the open drill."""
@@ -227,7 +210,9 @@ class Session:
             self.signals.settle()
             raise InterruptExecution("a signal has ended the drill: no further step is begun")
         if KEY in activity:
-            require_approval(self, activity, next(self._approvals))
+            why_not = require_approval(self, activity, next(self._approvals), lambda: self.signals.leaving)
+            if why_not:
+                self.stop(why_not)
         step = self._step(activity)
         if self._beside():
             self._local.begun_in = step["phase"]
@@ -239,7 +224,7 @@ class Session:
         written = substitute(arguments, self.configuration, self.secrets)
         owed = self._owed_changes.of_step(step, written, activity.get("dry", self.experiment.get("dry")))
         self.record.note("activity-started", **step, arguments=written, **owed)
-        note_planned_calls(self, step, activity, written)
+        note_planned_calls(self, self.planned_calls, step, activity, written)
         self._publish_undo(step["activity"], owed.get("number"))
 
     def end_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:

@@ -10,21 +10,19 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaoslib.exceptions import ChaosException
 
 from chaosdrill.activity import AWS_ERRORS
 from chaosdrill.arguments import converted
-from chaosdrill.aws import System, system_of
+from chaosdrill.aws import System
 from chaosdrill.controls.activities import Activity, provider_of, runs_no_action
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.errors import DrillError
 from chaosdrill.parts.interface import PlannedCall, PlannedStep
 from chaosdrill.parts.registry import part_of_function
 from chaosdrill.terminal_text import one_line
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -68,13 +66,15 @@ class PlannedCalls:
         return arguments
 
 
-def note_planned_calls(session: "Session", step: Mapping[str, Any], activity: Activity, arguments: Any) -> None:
+def note_planned_calls(
+    drill: DrillContext, planned_calls: PlannedCalls, step: Mapping[str, Any], activity: Activity, arguments: Any
+) -> None:
     """Print and record what an action of a dry run would call; do nothing in a real run.
 
     :param step: its phase, name, type, module and function.
     :param arguments: with their variables resolved.
     """
-    if step["type"] != "action" or not runs_no_action(activity.get("dry", session.experiment.get("dry"))):
+    if step["type"] != "action" or not runs_no_action(activity.get("dry", drill.experiment.get("dry"))):
         return
     function, why, calls = f"{step['module']}.{step['func']}", "", list[dict[str, Any]]()
     if part_of_function(function) is None:
@@ -82,11 +82,11 @@ def note_planned_calls(session: "Session", step: Mapping[str, Any], activity: Ac
     else:
         planned = PlannedStep(step["phase"], step["activity"], function, dict(arguments))
         try:
-            system = system_of(session.configuration, session.secrets)
-            calls = [asdict(one) for one in session.planned_calls.of_step(system, planned)]
+            system = drill.system
+            calls = [asdict(one) for one in planned_calls.of_step(system, planned)]
         except (DrillError, ChaosException, *AWS_ERRORS) as error:
             why = str(error)
-    session.record.note(EVENT, activity=step["activity"], phase=step["phase"], calls=calls, why=why)
+    drill.record.note(EVENT, activity=step["activity"], phase=step["phase"], calls=calls, why=why)
     for call in calls:
         logger.info(f"  would call {one_line(_line(call))}")
     if why:

@@ -5,16 +5,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chaosdrill.client import collecting
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.record import DrillRecord
 from chaosdrill.errors import CannotSee, DrillError
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 CLOCKS_EVERY_S = 30.0
 LAST_ROWS_WITHIN_S = 3.0
@@ -77,15 +74,15 @@ class LoadRecords:
             self._record.note("clock-measured", source=source, **asdict(one))
 
 
-def take_records(session: "Session") -> None:
+def take_records(drill: DrillContext, load_records: LoadRecords | None) -> None:
     """At the end of a drill, end the heartbeat if no step has, and collect all remaining records."""
-    if session.heartbeat is not None:
-        session.heartbeat.end()
-    if session.lookout.load_records is not None:
-        session.lookout.load_records.finish()
+    if drill.heartbeat is not None:
+        drill.heartbeat.end()
+    if load_records is not None:
+        load_records.finish()
 
 
-def store_records(session: "Session", directory: Path) -> None:
+def store_records(drill: DrillContext, directory: Path) -> None:
     """Convert the raw records to Parquet; if that fails they stay as they are, which every reader also accepts."""
     if not (directory / RECORDS).is_dir():
         return
@@ -93,6 +90,6 @@ def store_records(session: "Session", directory: Path) -> None:
 
     try:
         for one in store(directory):
-            session.record.note("records-stored", **one)
+            drill.record.note("records-stored", **one)
     except (OSError, ValueError) as error:
-        session.record.note("records-not-stored", why=f"{type(error).__name__}: {error}")
+        drill.record.note("records-not-stored", why=f"{type(error).__name__}: {error}")

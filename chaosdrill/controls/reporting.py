@@ -1,37 +1,35 @@
 """The report of a drill that has just been closed. It does not affect the verdict, and hides no other error."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.record import in_words
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.languages import language_from
 from chaosdrill.report.build import why_no_report, write_report
 from chaosdrill.time_zones import zone_from
 
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
-
 AGAIN = "make it again with `chaosdrill report {}`"
 
 
-def report_name(session: "Session") -> str | None:
+def report_name(drill: DrillContext) -> str | None:
     """Return the name of the report's file in the run; None when no report can be made."""
-    return REPORT if session.directory is not None and not why_no_report() else None
+    return REPORT if drill.directory is not None and not why_no_report() else None
 
 
-def reported(session: "Session") -> dict[str, Any]:
+def reported(drill: DrillContext) -> dict[str, Any]:
     """Write the report of the run. The summary must be on disk, and the history complete.
 
     :returns: values that replace those of the summary in the drill's last lines: none when the report was written.
     """
-    if session.directory is None:
+    if drill.directory is None:
         return {}
-    again = AGAIN.format(session.directory.name)
+    again = AGAIN.format(drill.directory.name)
     if why := why_no_report():
         return {"report": None, "report_why": f"{why}; then {again}"}
-    session.status.phase = "writing the report"
+    drill.status.phase = "writing the report"
     try:
-        write_report(session.directory, language_from(), zone=zone_from())
+        write_report(drill.directory, language_from(), zone=zone_from())
     except Exception as error:  # noqa: BLE001 - the drill has ended and is judged: no error may hide that
         return {"report": None, "report_why": f"{in_words(error)}; {again}"}
     return {}

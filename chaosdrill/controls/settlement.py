@@ -4,43 +4,41 @@ increased write rate around each transition.
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.settlement import settlement_checked
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.experiment import is_transition
 from chaosdrill.errors import DrillError, Refused
 from chaosdrill.messages import sentence
 from chaosdrill.parts.registry import part_of_function
 
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
-
 logger = logging.getLogger("chaostoolkit")
 EVENT, BURST = "settlement-measured", "heartbeat-burst"
 
 
-def begin_settlement_check(session: "Session") -> None:
+def begin_settlement_check(drill: DrillContext) -> None:
     """Begin the check, which runs while the steady state is checked; a failure is reported by
     :func:`require_settled`.
     """
-    if (heartbeat := _writing(session)) is not None:
+    if (heartbeat := _writing(drill)) is not None:
         try:
             heartbeat.page.settlement()
         except DrillError as error:
             logger.debug(f"the settlement check was not begun: {error}")
 
 
-def require_settled(session: "Session") -> None:
+def require_settled(drill: DrillContext) -> None:
     """Wait for the check and record it.
 
     :raises Refused: when the settlement lag grows.
     :raises CannotSee: when the heartbeat does not report it.
     """
-    if (heartbeat := _writing(session)) is None:
+    if (heartbeat := _writing(drill)) is None:
         return
     found = settlement_checked(heartbeat)
-    session.record.note(EVENT, **found)
+    drill.record.note(EVENT, **found)
     if found["grows"]:
         raise Refused(
             sentence(
@@ -52,21 +50,21 @@ def require_settled(session: "Session") -> None:
         )
 
 
-def raise_writes(session: "Session", activity: Mapping[str, Any]) -> None:
+def raise_writes(drill: DrillContext, activity: Mapping[str, Any]) -> None:
     """Raise the write rate around a step that moves the application to another region, or cuts one off."""
-    if not (is_transition(activity) or _cuts_off(activity)) or (heartbeat := _writing(session)) is None:
+    if not (is_transition(activity) or _cuts_off(activity)) or (heartbeat := _writing(drill)) is None:
         return
     if heartbeat.settings["burst_per_s"] is None:
         return
     try:
-        session.record.note(BURST, **heartbeat.page.begin_burst())
+        drill.record.note(BURST, **heartbeat.page.begin_burst())
     except DrillError as error:  # writes continue at the usual rate then
-        session.record.note(BURST, write_rate_per_s=None, why=str(error))
+        drill.record.note(BURST, write_rate_per_s=None, why=str(error))
 
 
-def _writing(session: "Session") -> HeartbeatProcess | None:
+def _writing(drill: DrillContext) -> HeartbeatProcess | None:
     """Return the heartbeat, if it runs and checks the settlement of its writes."""
-    heartbeat = session.heartbeat.find() if session.heartbeat is not None else None
+    heartbeat = drill.heartbeat.find() if drill.heartbeat is not None else None
     follows = heartbeat is not None and heartbeat.writes and heartbeat.settings["settled"] is not None
     return heartbeat if follows else None
 

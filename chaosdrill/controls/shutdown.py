@@ -5,19 +5,19 @@ import json
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.analysis.verdict import complete, of_history
-from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
 from chaosdrill.controls.hand_over import hand_over_undos, pay_accepted_undos
 from chaosdrill.controls.judging import judged
 from chaosdrill.controls.lease import give_back_lease
 from chaosdrill.controls.leftovers import LeftoversRead
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.record import in_words
 from chaosdrill.controls.record_collection import take_records
 from chaosdrill.controls.reporting import report_name, reported
@@ -33,13 +33,21 @@ from chaosdrill.parts.registry import parts_of
 from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.recorded_hashes import sha256_of_text, untold_files
 
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
-
 LAST_LOOK_WITHIN_S = 3.0
 
 
-def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
+def end_drill(session: Session, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
+    """Judge the drill, write its summary, and release everything that was taken; a second call does nothing.
+
+    :param journal: Chaos Toolkit's; its status is set so that the exit code is 0 for ``passed`` only.
+    :param interrupted: whether Chaos Toolkit reports that the experiment was interrupted.
+    """
+    if session.said is None:
+        session.begin_closing(interrupted)
+        session.said = close(session, journal)
+
+
+def close(session: Session, journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
     """Close the drill.
 
     :param journal: Chaos Toolkit's, None when it is not available.
@@ -57,7 +65,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     session.lookout.stop_looking()
     leftovers = LeftoversRead(session)
     leftovers.begin()
-    take_records(session)
+    take_records(session, session.lookout.load_records)
     note_broken(session)
     collect_evidence(session)
     leftovers.note()
@@ -96,7 +104,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     return said
 
 
-def _steps_in_force(session: "Session") -> tuple[str, ...]:
+def _steps_in_force(session: Session) -> tuple[str, ...]:
     """List the steps that are neither undone nor handed over, in a system that still exists."""
     if session.target is None or session.target.started_here:
         return ()  # nothing was begun, or the lab has ended with the drill
@@ -105,7 +113,7 @@ def _steps_in_force(session: "Session") -> tuple[str, ...]:
     return tuple(one.step for one in owed_undos(events) if one.number not in handed_over)
 
 
-def _not_kept(session: "Session", outage: ClientOutage | None, error: OSError) -> dict[str, Any]:
+def _not_kept(session: Session, outage: ClientOutage | None, error: OSError) -> dict[str, Any]:
     """Return the summary of a drill whose summary cannot be written: without a record it proves nothing."""
     session.record.crashed("closing", error)
     verdict = judge(session.record.events, outage)
@@ -117,11 +125,11 @@ def _written(document: Mapping[str, Any]) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def _last_looks(session: "Session") -> None:
+def _last_looks(session: Session) -> None:
     if session.lookout.load is not None:
         _see_load_until_its_end(session, session.lookout.load)
     if not history.target_lost():
-        system = system_of(session.configuration, session.secrets)
+        system = session.system
         for part in parts_of(system.topology):
             part.note_end(system, session.configuration)
     expected = session.arguments.end or session.arguments.expect
@@ -133,7 +141,7 @@ def _last_looks(session: "Session") -> None:
         session.record.note("end-state", state=state, expected=expected)
 
 
-def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
+def _see_load_until_its_end(session: Session, watch: LoadWatch) -> None:
     """Read the load until its end: records of the last requests before it was stopped may still arrive."""
     end_s = _generator_time(session, "load-stopping")
     give_up = time.monotonic() + LAST_LOOK_WITHIN_S
@@ -146,7 +154,7 @@ def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
         session.record.note("watch-failed", watch="load", why=in_words(error))
 
 
-def _give_up_target(session: "Session") -> None:
+def _give_up_target(session: Session) -> None:
     if session.target is None:
         return
     session.status.phase = "ending the lab" if session.target.started_here else "closing"
@@ -156,7 +164,7 @@ def _give_up_target(session: "Session") -> None:
         session.record.note(history.TARGET_LOST, why=str(error))
 
 
-def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
+def _outage(session: Session) -> tuple[ClientOutage | None, str]:
     """Return the outage of Locust's users, or why it is unknown; record in the history how far the load was
     observed.
     """
@@ -176,13 +184,13 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
         return None, str(error)
 
 
-def _sha256_of_timeline(session: "Session") -> str | None:
+def _sha256_of_timeline(session: Session) -> str | None:
     """Return the hash of the timeline, which is complete by now; None without one."""
     path = session.directory / TIMELINE if session.directory is not None else None
     return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
 
 
-def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> Sentence:
+def _why_not_seen(session: Session, watch: LoadWatch, begin_s: float) -> Sentence:
     if any(row["event"] == "target-hurried" for row in session.record.events):
         return sentence("the drill was interrupted, and the lab's waits were shortened")
     if lost := _lost_under_load(session):
@@ -199,7 +207,7 @@ def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> Sente
     return NOTHING
 
 
-def _lost_under_load(session: "Session") -> str:
+def _lost_under_load(session: Session) -> str:
     """Return why the target was lost before the load was stopped; empty when it was not."""
     for row in session.record.events:
         if row["event"] == "load-stopping":
@@ -209,7 +217,7 @@ def _lost_under_load(session: "Session") -> str:
     return ""
 
 
-def _generator_time(session: "Session", event: str) -> float | None:
+def _generator_time(session: Session, event: str) -> float | None:
     """Return the time of an event on the load generator's clock: the first for a start, the last for an end."""
     times = [row["generator_s"] for row in session.record.events if row["event"] == event]
     if not times:
@@ -217,7 +225,7 @@ def _generator_time(session: "Session", event: str) -> float | None:
     return float(times[0] if event == "load-started" else times[-1])
 
 
-def _run(session: "Session") -> Mapping[str, Any]:
+def _run(session: Session) -> Mapping[str, Any]:
     target = session.target
     experiment = experiment_of(session.directory.name) if session.directory else ""
     return {

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chaoslib.activity import execute_activity
 
@@ -32,6 +32,7 @@ from chaosdrill.controls.experiment_checks import check_experiment, check_topolo
 from chaosdrill.controls.fitness import require_fit
 from chaosdrill.controls.lease import take_lease
 from chaosdrill.controls.left_in_force import notes_about_dead_runs, refuse_beside_dead_run
+from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.progress import planned_steps
 from chaosdrill.controls.provenance import origin, versions
@@ -48,15 +49,12 @@ from chaosdrill.paths import RUNS_VARIABLE, ensure_directory, runs_directory
 from chaosdrill.runs.rebuilding import rebuild_journals
 from chaosdrill.topology import load_topology
 
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
-
 logger = logging.getLogger("chaostoolkit")
 
 READABLE_WITHIN_S = 5.0
 
 
-def open_drill(session: "Session") -> None:
+def open_drill(session: Session) -> None:
     """Check everything, take lock, target and lease, and run the setup.
 
     :raises DrillError: when the drill must not start; nothing was changed then.
@@ -76,15 +74,14 @@ def open_drill(session: "Session") -> None:
     session.lookout.show_status(session.notice_signals)
     watch = _open_target(session, settings)
     state = _region_state(session, watch)
-    take_lease(session, source.name, state_in_words(state))
+    take_lease(session, source.name, state_in_words(state), session.stop_requested, session.lease_lost)
     _require_expected_state(session, watch, state)
-    require_fit(session, source.name)
-    system = system_of(session.configuration, session.secrets)
-    session.stop_conditions = watch_stop_conditions(session, system, source.name)
+    session.recheck = require_fit(session, source.name)
+    session.stop_conditions = watch_stop_conditions(session, session.system, source.name, session.safeguard_tripped)
     _run_setup(session)
 
 
-def _confirmed_rehearsal(session: "Session", settings: Settings) -> Mapping[str, Any] | None:
+def _confirmed_rehearsal(session: Session, settings: Settings) -> Mapping[str, Any] | None:
     """Read who confirmed the rehearsal on a real system; the lab needs none.
 
     :raises Refused: when it is not confirmed.
@@ -95,14 +92,14 @@ def _confirmed_rehearsal(session: "Session", settings: Settings) -> Mapping[str,
     return require_confirmed(settings.topology, coordination_of(system) if system.topology.coordination else None)
 
 
-def _keep_secrets(session: "Session") -> None:
+def _keep_secrets(session: Session) -> None:
     history.register_secret(*history.secret_texts(session.secrets), os.environ.get(LOCUST_PASSWORD))
     history.register_secret(*history.secrets_within([session.experiment, session.configuration]))
     history.keep_secrets_of_environment()
     history.keep_secrets_out_of(logger)
 
 
-def _open_run_directory(session: "Session", settings: Settings, source: ExperimentSource) -> None:
+def _open_run_directory(session: Session, settings: Settings, source: ExperimentSource) -> None:
     runs = ensure_directory(runs_directory(), RUNS_VARIABLE)
     _end_what_died(runs)
     directory = session.directory = make_run_directory(runs, source.name)
@@ -142,7 +139,7 @@ def _end_what_died(runs: Path) -> None:
         logger.warning(f"the journals of drills that died were not made: {error}")
 
 
-def _open_target(session: "Session", settings: Settings) -> RegionWatch:
+def _open_target(session: Session, settings: Settings) -> RegionWatch:
     assert session.directory is not None
     session.status.phase = "starting the lab" if settings.topology is None else "opening the target"
     # a lab that this drill starts begins with that region serving
@@ -178,7 +175,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     return watch
 
 
-def _region_state(session: "Session", watch: RegionWatch) -> str:
+def _region_state(session: Session, watch: RegionWatch) -> str:
     """Read the region state, after a check that no fault and no load of a dead drill is in force.
 
     :raises Refused: when one is (``left-in-force``).
@@ -192,7 +189,7 @@ def _region_state(session: "Session", watch: RegionWatch) -> str:
     return state
 
 
-def _require_expected_state(session: "Session", watch: RegionWatch, state: str) -> None:
+def _require_expected_state(session: Session, watch: RegionWatch, state: str) -> None:
     expected, now = session.arguments.expect, state_in_words(state)
     if expected and state != expected:
         why = sentence(
@@ -204,8 +201,8 @@ def _require_expected_state(session: "Session", watch: RegionWatch, state: str) 
         raise Refused(together([why, *map(as_it_is, watch.unreadable), *notes]), code="region-state-unexpected")
 
 
-def _require_allowed_account(session: "Session") -> None:
-    system = system_of(session.configuration, session.secrets)
+def _require_allowed_account(session: Session) -> None:
+    system = session.system
     if (account := system.account()) not in system.topology.accounts:
         raise Refused(
             sentence(
@@ -219,7 +216,7 @@ def _require_allowed_account(session: "Session") -> None:
         )
 
 
-def _run_setup(session: "Session") -> None:
+def _run_setup(session: Session) -> None:
     session.enter("setup")
     for activity in session.arguments.setup:
         session.touched = True

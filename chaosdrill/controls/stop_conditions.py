@@ -10,12 +10,12 @@ from datetime import datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from chaosdrill.aws import System, cloudwatch, deadlines
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
 from chaosdrill.controls.check_context import check_context
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.safeguards import Guard, GuardThreads, Miss, Patience, Tripped
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import Event
@@ -25,9 +25,6 @@ from chaosdrill.parts.registry import parts_of
 from chaosdrill.stop_when import Alarm
 from chaosdrill.watch.beats import LiveBeats
 from chaosdrill.watch.tail import Tail
-
-if TYPE_CHECKING:
-    from chaosdrill.controls.lifecycle import Session
 
 EVERY_S = 2.0
 READ_WITHIN_S = 8.0  # for all requests of one read
@@ -39,16 +36,16 @@ Events = Callable[[], Sequence[Event]]
 FindHeartbeat = Callable[[], HeartbeatProcess | None]
 
 
-def watch_stop_conditions(session: "Session", system: System, name: str) -> GuardThreads:
+def watch_stop_conditions(drill: DrillContext, system: System, name: str, tripped: Tripped) -> GuardThreads:
     """Start checking every condition that stops the drill, and record them.
 
     :param name: the experiment's.
     :returns: the guards; they are stopped before the rollbacks.
     """
-    conditions = list(_conditions(session, system, name))
+    conditions = list(_conditions(drill, system, name))
     if conditions:
-        session.record.note("stop-conditions-watched", conditions=[one.what for one in conditions])
-    guards = GuardThreads(guard_of(one, session.safeguard_tripped) for one in conditions)
+        drill.record.note("stop-conditions-watched", conditions=[one.what for one in conditions])
+    guards = GuardThreads(guard_of(one, tripped) for one in conditions)
     guards.start()
     return guards
 
@@ -66,16 +63,16 @@ def guard_of(condition: StopCondition, tripped: Tripped, patience: Patience = PA
     return Guard(condition.name, read, tripped, patience)
 
 
-def _conditions(session: "Session", system: System, name: str) -> Iterator[StopCondition]:
-    context = check_context(session.experiment, session.arguments, session.configuration, session.secrets, system, name)
+def _conditions(drill: DrillContext, system: System, name: str) -> Iterator[StopCondition]:
+    context = check_context(drill.experiment, drill.arguments, drill.configuration, drill.secrets, system, name)
     wanted = context.stop_when
     yield from chain.from_iterable(part.stop_conditions(context) for part in parts_of(system.topology))
     yield from of_alarms(system, wanted.alarms)
-    if session.directory is not None and session.heartbeat is not None and wanted.unavailable_s is not None:
-        records, find = session.directory / RECORDS, session.heartbeat.find
-        yield of_unavailability(wanted.unavailable_s, records, find, lambda: session.record.events)
+    if drill.directory is not None and drill.heartbeat is not None and wanted.unavailable_s is not None:
+        records, find = drill.directory / RECORDS, drill.heartbeat.find
+        yield of_unavailability(wanted.unavailable_s, records, find, lambda: drill.record.events)
     if wanted.lost_writes is not None:
-        yield of_lost_writes(wanted.lost_writes, lambda: session.record.events)
+        yield of_lost_writes(wanted.lost_writes, lambda: drill.record.events)
 
 
 # CloudWatch ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from chaoslib.exceptions import ChaosException
 
 from chaosdrill.arguments import is_checked, problems_of_call
 from chaosdrill.controls.activities import Resolve, arguments_of, function_of, has_variable, provider_of
-from chaosdrill.controls.approvals import problems_of_confirm
+from chaosdrill.controls.confirm import problems_of_confirm
 from chaosdrill.controls.tolerance import problems_of_tolerance
 from chaosdrill.errors import problem
 

@@ -10,8 +10,8 @@ from typing import Any
 from chaoslib import substitute
 
 from chaosdrill.controls.activities import activities_by_phase, arguments_of, provider_of
-from chaosdrill.controls.approvals import KEY, confirm_of
 from chaosdrill.controls.arguments import steps_of_control
+from chaosdrill.controls.confirm import KEY, confirm_of
 from chaosdrill.controls.control_validation import own_arguments
 
 LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"

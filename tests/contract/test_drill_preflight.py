@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from chaosdrill.aws import system_of
 from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.fitness import EVENT, Recheck, require_fit
-from chaosdrill.controls.record import DrillRecord
+from chaosdrill.controls.context import DrillContext
+from chaosdrill.controls.fitness import EVENT, require_fit
+from chaosdrill.controls.target import DrillTarget
 from chaosdrill.coordination import coordination_of, lease_request
 from chaosdrill.database.actions import fail_over_database
 from chaosdrill.errors import Refused
@@ -32,20 +33,14 @@ def _home(rig: Rig) -> Iterator[None]:
     rig.go_home()
 
 
-def session(rig: Rig, directory: Path, **experiment: Any) -> Any:
-    """As much of a drill as its preflight asks: the README's experiment, with its load on this machine."""
+def session(rig: Rig, directory: Path, **experiment: Any) -> DrillContext:
+    """A drill of the README's experiment, with its load on this machine."""
     configuration = rig.other_topology(directory / "topology.yaml", client=rig.client_host(run="local"))
     raw = yaml.safe_load(FAILOVER.read_text())
     variables = {name: value for name, value in raw["configuration"].items() if not isinstance(value, dict)}
-    return SimpleNamespace(
-        experiment={**raw, **experiment},
-        arguments=Arguments(expect=f"serving({TOKYO})"),
-        configuration={**variables, **configuration},
-        secrets={},
-        target=SimpleNamespace(started_here=False),
-        record=DrillRecord(),
-        recheck=None,
-    )
+    drill = DrillContext({**raw, **experiment}, {**variables, **configuration}, {})
+    drill.arguments = Arguments(expect=f"serving({TOKYO})")
+    return drill
 
 
 def engage(rig: Rig, status: str) -> None:
@@ -59,10 +54,9 @@ def recorded(of: Any) -> list[Any]:
 
 def test_a_system_that_is_fit_lets_the_drill_and_then_the_method_begin(rig: Rig, tmp_path: Path) -> None:
     one = session(rig, tmp_path)
-    require_fit(one, "failover")
-    assert isinstance(one.recheck, Recheck)
-    one.recheck.begin()
-    one.recheck.require_fit()
+    recheck = require_fit(one, "failover")
+    recheck.begin()
+    recheck.require_fit()
     whole, quick = recorded(one)
     assert (whole["quick"], quick["quick"], whole["not_ok"], quick["not_ok"]) == (False, True, [], [])
     assert 0 < quick["checks"] < whole["checks"]
@@ -82,7 +76,6 @@ def test_what_refuses_is_recorded_and_told_with_each_code(rig: Rig, tmp_path: Pa
     assert "festival" in str(refused.value)
     (row,) = recorded(one)
     assert {"database.ready", "packet_loss.safety-lever"} <= {found["name"] for found in row["not_ok"]}
-    assert one.recheck is None
 
 
 def test_what_another_run_holds_or_owes_refuses(rig: Rig, tmp_path: Path) -> None:
@@ -117,12 +110,12 @@ def refusals(one: Any) -> tuple[str, ...]:
 
 def test_what_has_become_unfit_since_keeps_the_method_from_beginning(rig: Rig, tmp_path: Path) -> None:
     one = session(rig, tmp_path)
-    require_fit(one, "failover")
+    recheck = require_fit(one, "failover")
     engage(rig, "engaged")
     try:
-        one.recheck.begin()
+        recheck.begin()
         with fails_with("safety-lever-engaged"):
-            one.recheck.require_fit()
+            recheck.require_fit()
     finally:
         engage(rig, "disengaged")
 
@@ -130,7 +123,7 @@ def test_what_has_become_unfit_since_keeps_the_method_from_beginning(rig: Rig, t
 def test_nothing_is_sent_to_the_host_of_a_lab_of_the_drill_s_own_or_when_it_is_dry(rig: Rig, tmp_path: Path) -> None:
     before = len(rig.lab.supervisor.asked("client.run"))
     own = session(rig, tmp_path)
-    own.target.started_here = True
+    own.target = cast(DrillTarget, SimpleNamespace(started_here=True))
     for one in (own, session(rig, tmp_path, dry="activities")):
         require_fit(one, "failover")
     assert len(rig.lab.supervisor.asked("client.run")) == before

@@ -170,7 +170,7 @@ def test_a_drill_is_stopped_by_what_it_watches(rig: Rig, tmp_path: Path, monkeyp
     session.arguments, session.directory = Arguments(stop_when=raw), tmp_path
     session.heartbeat = DrillHeartbeat(rig.configuration)
     monkeypatch.setattr(session.signals, "stop_method", stopped.set)
-    guards = watch_stop_conditions(session, system_of(rig.configuration), "failover")
+    guards = watch_stop_conditions(session, system_of(rig.configuration), "failover", session.safeguard_tripped)
     try:
         (watched,) = (row["conditions"] for row in session.record.events if row["event"] == "stop-conditions-watched")
         assert len(watched) == 4

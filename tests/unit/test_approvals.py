@@ -13,9 +13,10 @@ from chaoslib.types import Dry
 
 from chaosdrill.analysis import judge
 from chaosdrill.analysis.summary_fields import approvals_of
-from chaosdrill.controls import approvals
-from chaosdrill.controls.approvals import Confirm, Terminal, answered, problems_of_confirm
+from chaosdrill.controls import approvals, context
+from chaosdrill.controls.approvals import Terminal, answered
 from chaosdrill.controls.arguments import problems_of_experiment
+from chaosdrill.controls.confirm import Confirm, problems_of_confirm
 from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.startup import _open_run_directory
 from chaosdrill.coordination.files import FileStore
@@ -193,7 +194,7 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coordination: ItemC
     """A drill whose only step waits for approval."""
     monkeypatch.setenv("STEPS_FILE", str(tmp_path / "steps"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    monkeypatch.setattr(approvals, "system_of", lambda *_: None)
+    monkeypatch.setattr(context, "system_of", lambda *_: None)
     monkeypatch.setattr(approvals, "coordination_of", lambda _: coordination)
     step = {**do("work"), "confirm": {"question": "Now?", "within_s": LONG_S}}
     made = Session(experiment([step]), {}, None)

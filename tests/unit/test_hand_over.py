@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.analysis.summary_fields import handed_over_of
-from chaosdrill.controls import hand_over, lease
+from chaosdrill.controls import context, hand_over, lease
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.experiment_checks import check_experiment
@@ -85,7 +85,7 @@ class Drilled:
         _open_run_directory(session, ON_LAB, ExperimentSource(None, name, ()))
         session.record.note("target-opened", home=HOME)
         try:
-            take_lease(session, name, "")
+            take_lease(session, name, "", session.stop_requested, session.lease_lost)
         except Refused:
             session.give_up()
             raise
@@ -116,8 +116,8 @@ def drilled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Drilled:
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
     coordination = ItemCoordination(FileStore(tmp_path / "coordination"))
     system = SimpleNamespace(topology=SimpleNamespace(coordination=None, target="lab"))
+    monkeypatch.setattr(context, "system_of", lambda *_: system)
     for module in (hand_over, lease):
-        monkeypatch.setattr(module, "system_of", lambda *_: system)
         monkeypatch.setattr(module, "coordination_of", lambda _: coordination)
     monkeypatch.setattr(lease, "lease_keys", lambda _: (RESOURCE,))
     monkeypatch.setattr(lease, "lease_request", lambda _, *asked, **more: requested(*asked, **more))
