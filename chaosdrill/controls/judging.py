@@ -7,11 +7,11 @@ from chaosdrill.controls.record_collection import store_records
 from chaosdrill.errors import DrillError
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.judgement import Judgement
+    from chaosdrill.report.build import JudgedRun
 
 
-def judged(drill: DrillContext) -> "Judgement | None":
-    """Judge the run; None without a run, or when the judging itself failed, which is recorded in the history."""
+def judged(drill: DrillContext) -> "JudgedRun | None":
+    """Read and judge the run, once; None without a run, or when that failed, which is recorded in the history."""
     if drill.directory is None:
         return None
     try:
@@ -23,7 +23,8 @@ def judged(drill: DrillContext) -> "Judgement | None":
         if drill.record.unwritten:
             why = f"the history is not whole, and what is missing may be the worst of it: {drill.record.unwritten}"
             raise DrillError(why, code="store-not-writable")
-        return judge(read_run(drill.directory, still_open=True))
+        run = read_run(drill.directory, still_open=True)
+        return run, judge(run)
     except Exception as error:  # noqa: BLE001 - a failed judgement is no verdict, and must not hide the records
         drill.record.crashed("judging", error)
         return None

@@ -73,7 +73,8 @@ def close(session: Session, journal: MutableMapping[str, Any] | None) -> dict[st
     _give_up_target(session)
     outage, why_not = _outage(session)
     session.status.phase = "judging"
-    judgement = judged(session)
+    found = judged(session)
+    judgement = None if found is None else found[1]
     events = session.record.events
     verdict = judge(events, outage) if judgement is None else Verdict(judgement.verdict, judgement.reasons)
     details = None if judgement is None else judgement.as_json()
@@ -96,7 +97,8 @@ def close(session: Session, journal: MutableMapping[str, Any] | None) -> dict[st
         else:
             with suppress(OSError):  # a file system without modes
                 make_private(session.directory)
-            said |= reported(session)  # the history is closed: a failure of the report does not change the verdict
+            # the history is closed: a failure of the report does not change the verdict
+            said |= reported(session, found)
     session.owed = _steps_in_force(session)
     session.give_up()
     if journal is not None:

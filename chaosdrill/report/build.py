@@ -1,6 +1,7 @@
 """Building of a run's report: read the run in any state, judge it, and write the page."""
 
 import hashlib
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,12 @@ from chaosdrill.runs.summaries import read_summary
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
+    from chaosdrill.analysis.run import Run
     from chaosdrill.report.view.inputs import ReportInputs
+
+    JudgedRun = tuple[Run, Judgement]
+
 
 LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
 
@@ -24,25 +30,32 @@ def why_no_report() -> str:
     return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else not_installed()
 
 
-def write_report(directory: Path, language: str = "en", into: Path | None = None, zone: Zone = None) -> Path:
+def write_report(
+    directory: Path,
+    language: str = "en",
+    into: Path | None = None,
+    zone: Zone = None,
+    judged: "JudgedRun | None" = None,
+) -> Path:
     """Write a run's report.
 
     :param directory: the run directory.
     :param language: ``en`` or ``ja``.
     :param into: the file; default: ``report.html`` in the run directory.
     :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
+    :param judged: the run as it was read and judged a moment ago; default: both are done here.
     :returns: the file.
     :raises NoReport: when it cannot be built, with the reason.
     :raises OSError: when it cannot be written.
     """
     path = into or directory / REPORT
-    whole = report_of(directory, language, zone).encode("utf-8", "backslashreplace")
+    whole = report_of(directory, language, zone, judged).encode("utf-8", "backslashreplace")
     with draft_of(path, private=into is None) as draft:
         draft.write(whole)
     return path
 
 
-def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
+def report_of(directory: Path, language: str = "en", zone: Zone = None, judged: "JudgedRun | None" = None) -> str:
     """Return the report of a run as HTML.
 
     :raises NoReport: when it cannot be built, with the reason.
@@ -52,19 +65,26 @@ def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
     from chaosdrill.report.run_page import run_page
     from chaosdrill.report.view import view_of
 
-    return run_page(view_of(read_given(directory)), language, zone)
+    return run_page(view_of(read_given(directory, judged)), language, zone)
 
 
-def read_given(directory: Path) -> "ReportInputs":
+def read_given(directory: Path, judged: "JudgedRun | None" = None) -> "ReportInputs":
     """Return the inputs of a run's report.
 
+    :param judged: the run as it was judged while its history was still open; its events are read again.
     :raises NoReport: when the directory contains no run.
     """
     from chaosdrill.analysis.judgement import judge
     from chaosdrill.report.view.inputs import ReportInputs
     from chaosdrill.runs import read_run
+    from chaosdrill.runs.events import read_events
 
-    run = read_run(directory)
+    if judged is None:
+        run = read_run(directory)
+        judgement = judge(run)
+    else:
+        run, judgement = judged
+        run = replace(run, events=tuple(read_events(directory, still_open=False)[0]))
     summary = read_summary(directory)
     if not run.events and not summary.said:
         why = "" if summary.missing else f", and its {SUMMARY} {summary.why_not}"
@@ -75,7 +95,7 @@ def read_given(directory: Path) -> "ReportInputs":
     return ReportInputs(
         directory.resolve().name,
         run,
-        judge(run),
+        judgement,
         summary.said,
         _text(directory / TOPOLOGY),
         next(

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.analysis.findings import Finding
+from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.measurement import Measured
 from chaosdrill.cli import cli
 from chaosdrill.messages import as_it_is, sentence
@@ -21,6 +22,7 @@ from chaosdrill.report.figure_texts import figure_text, in_milliseconds, number
 from chaosdrill.report.run_page import run_page
 from chaosdrill.report.texts import Words
 from chaosdrill.report.view import view_of
+from chaosdrill.runs import read_run
 from chaosdrill.runs.imports.importing import import_journal
 from tests.failing import fails_with
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
@@ -37,6 +39,20 @@ def text_of(page: str) -> str:
 
 def report(*arguments: str):
     return CliRunner().invoke(cli, ["report", *arguments])
+
+
+def test_the_report_of_a_drill_is_made_from_the_run_that_was_judged(tmp_path, monkeypatch):
+    """At the end of a drill the run is read and judged once; the page is the one that `chaosdrill report` makes."""
+    directory = make_run(tmp_path)
+    events = (directory / "history.jsonl").read_text()
+    (directory / "history.jsonl").write_text(events[: events.rstrip("\n").rindex("\n") + 1])  # not closed yet
+    run = read_run(directory, still_open=True)
+    judged = run, judge(run)
+    (directory / "history.jsonl").write_text(events)
+    afterwards = report_of(directory)
+    monkeypatch.setattr("chaosdrill.analysis.judgement.judge", None)
+    monkeypatch.setattr("chaosdrill.runs.read_run", None)
+    assert report_of(directory, judged=judged) == afterwards
 
 
 def test_the_first_screen_says_verdict_numbers_and_objectives(run):
