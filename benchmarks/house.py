@@ -37,6 +37,7 @@ FOLDERS = ("chaosdrill", "tests")
 LAB = "chaosdrill/lab/"
 WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 COMMAND = re.compile(r"\s*(?:chaosdrill|chaos) [a-z]")
+ROW_OF_BEATS = ('["b"', b'["b"')
 WORDS_IN_TEXT, WORDS_EQUAL = 2, 4
 RAISES = {"raises", "warns"}
 TEXT_METHODS = {"startswith", "endswith", "search", "fullmatch", "match", "findall", "count", "index"}
@@ -62,6 +63,8 @@ class Figures:
     lines: Mapping[str, int]
     names: tuple[str, ...]
     circles: tuple[tuple[str, ...], ...]
+    module_circles: tuple[tuple[str, ...], ...]
+    beat_schemas: tuple[str, ...]
     docstrings: tuple[str, ...]
     wording: tuple[str, ...]
 
@@ -96,6 +99,8 @@ def figures(files: list[Source]) -> Figures:
         lines={one.path: len(one.text.splitlines()) for one in package},
         names=tuple(duplicate_classes(package)),
         circles=tuple(import_circles(package)),
+        module_circles=tuple(import_circles_of_modules(package)),
+        beat_schemas=tuple(one.path for one in package if knows_rows(one)),
         docstrings=tuple(place for one in package for place in docstrings_without_summary(one)),
         wording=tuple(place for one in files if one.path.startswith("tests/") for place in pinned_wording(one)),
     )
@@ -122,13 +127,66 @@ def import_circles(files: list[Source]) -> Iterator[tuple[str, ...]]:
         mine = one.path.split("/")[1]
         if mine in packages:
             imported[mine] |= {name for name in imports(one.tree) if name in packages and name != mine}
-    reached = {name: reachable(name, imported) for name in packages}
+    yield from groups(packages, imported)
+
+
+def import_circles_of_modules(files: list[Source]) -> Iterator[tuple[str, ...]]:
+    """Groups of modules each of which imports all of its group, imports for type checkers included.
+
+    Imports within functions do not count: they are how a program starts quickly.
+    """
+    modules = {one.path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): one for one in files}
+    imported: dict[str, set[str]] = {}
+    for name, one in modules.items():
+        body = [node for node in one.tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        body += [
+            child
+            for node in one.tree.body
+            if isinstance(node, ast.If)
+            for child in node.body
+            if isinstance(child, ast.Import | ast.ImportFrom)
+        ]
+        found: set[str] = set()
+        for node in body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif node.module and not node.level:
+                found |= {
+                    full if (full := f"{node.module}.{alias.name}") in modules else node.module for alias in node.names
+                }
+        imported[name] = {other for other in found if other in modules and other != name}
+    yield from groups(set(modules), imported)
+
+
+def groups(names: set[str], imported: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
+    """Groups of two names and more each of which reaches all of its group."""
+    reached = {name: reachable(name, imported) for name in names}
     grouped: set[str] = set()
-    for name in sorted(packages):
+    for name in sorted(names):
         group = {other for other in reached[name] if name in reached[other]}
         if len(group) > 1 and name not in grouped:
             grouped |= group
             yield tuple(sorted(group))
+
+
+def knows_rows(source: Source) -> bool:
+    """Tell whether a module writes or reads a beat by the type of its row or by the places of its columns."""
+    return any(
+        (isinstance(node, ast.Constant) and node.value in ROW_OF_BEATS)
+        or (
+            isinstance(node, ast.List)
+            and node.elts
+            and isinstance(node.elts[0], ast.Constant)
+            and node.elts[0].value == "b"
+        )
+        or (
+            isinstance(node, ast.Compare)
+            and any(isinstance(one, ast.Constant) and one.value == "b" for one in node.comparators)
+        )
+        or (isinstance(node, ast.Tuple) and [getattr(one, "value", None) for one in node.elts[:2]] == ["seq", "due_ns"])
+        or (isinstance(node, ast.Dict) and {"seq", "late_us"} <= {getattr(one, "value", None) for one in node.keys})
+        for node in ast.walk(source.tree)
+    )
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -334,6 +392,11 @@ def table(columns: Mapping[str, Figures]) -> str:
             row("largest file, lines", (f"{lines} ({path})" for path, lines in largest)),
             row("public class names that exist twice or more", (len(one.names) for one in each)),
             row("packages in import circles", (sum(map(len, one.circles)) for one in each)),
+            row(
+                "modules in import circles, imports for types included",
+                (sum(map(len, one.module_circles)) for one in each),
+            ),
+            row("modules that know the row of a beat", (len(one.beat_schemas) for one in each)),
             row("docstrings without a summary sentence", (len(one.docstrings) for one in each)),
             row("assertions that pin wording, all tests", (len(one.wording) for one in each)),
             *(

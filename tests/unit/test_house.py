@@ -42,6 +42,22 @@ def test_cases_are_followed_to_the_assertion():
     assert counted(tests__unit__test_x=cases.replace(" ", "") + test).wording == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "knows"),
+    [
+        ("add(['b', *row])", True),
+        ("line.startswith(b'[\"b\"')", True),
+        ("row[0] != 'b'", True),
+        ("read = ('seq', 'due_ns', 'late_us')", True),
+        ("columns = {'seq': 1, 'late_us': 2}", True),
+        ("add([rows.BEAT, *row])", False),
+        ("columns['due_ns']", False),
+    ],
+)
+def test_who_writes_or_reads_a_beat_by_hand_knows_its_row(body, knows):
+    assert bool(counted(chaosdrill__a__x=body).beat_schemas) == knows
+
+
 def test_circles_names_and_docstrings_are_found():
     found = counted(
         chaosdrill__a__x="def f():\n    import chaosdrill.b.y\n\n\nclass Same: ...\n",
@@ -52,6 +68,9 @@ def test_circles_names_and_docstrings_are_found():
         chaosdrill__lab__w='""":param x: it."""\n',
     )
     assert found.circles == (("a", "b", "c"),)
+    assert found.module_circles == (("chaosdrill.d.w", "chaosdrill.e.v"),), (
+        "an import within a function is none of them"
+    )
     assert found.names == ("Same: chaosdrill/a/x.py:5 chaosdrill/b/y.py:4",)
     assert found.docstrings == ("chaosdrill/c/z.py:4",)
     assert (found.statements, sum(found.lines.values())) == (14, 18)
