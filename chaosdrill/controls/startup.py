@@ -153,7 +153,7 @@ def _open_target(session: Session, settings: Settings) -> RegionWatch:
     session.held.callback(configure_chaosaws(topology, session.configuration))
     _require_allowed_account(session)
     told: dict[str, Any] = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
-    told["home"] = topology.regions.home
+    told["home"], told["domain"] = topology.regions.home, topology.domain
     told["topology_sha256"] = keep_topology(target.topology, session.directory)
     if target.kind == "lab":
         told["topology_content_sha256"] = lab_topology_hash(target.topology)

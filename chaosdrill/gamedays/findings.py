@@ -107,13 +107,8 @@ def tracked_findings(
 
 def finding_id(system: str, experiment: str, name: str, subject: str) -> str:
     """Return the id of a finding, such as ``F-1a2b3c4d``."""
-    identity = {"system": without_domain(system), "experiment": experiment, "name": name, "subject": subject}
+    identity = {"system": system, "experiment": experiment, "name": name, "subject": subject}
     return f"F-{hashlib.sha256(canonical(identity)).hexdigest()[:8]}"
-
-
-def without_domain(system: str) -> str:
-    """Return the name that a system had before the domain became part of it: ``PATH`` of ``PATH@DOMAIN``."""
-    return system.rpartition("@")[0] or system
 
 
 @dataclass(frozen=True)
@@ -194,6 +189,8 @@ def _why_blind(opener: Observation, later: Observation, key: Key) -> str:
     if not later.is_proof:
         how = "its lab was broken on purpose" if later.broken else "it was a dry run" if later.dry else ""
         return how or f"its verdict is {later.verdict}: it proves nothing"
+    if opener.domain and later.domain and opener.domain != later.domain:
+        return f"it is of another system, {later.domain}, not {opener.domain}"
     for what in ("experiment", "target", "scale"):
         mine, others = getattr(later, what), getattr(opener, what)
         if mine != others:

@@ -19,7 +19,7 @@ from chaosdrill.gamedays.events import Entry
 from chaosdrill.gamedays.findings import TrackedFinding
 from chaosdrill.gamedays.ledger import Ledger
 from chaosdrill.gamedays.observations import Observation
-from chaosdrill.gamedays.run_observations import findings_of, observe_again, system_name
+from chaosdrill.gamedays.run_observations import findings_of, observe_again, of_system, system_name
 from chaosdrill.paths import runs_directory
 from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities, shown_evidence
 
@@ -167,9 +167,8 @@ def read_histories(
     found = []
     for system, game_days in systems.items():
         named = [entry.run for game_day in game_days for entry in entries[game_day.id]]
-        observations = observe_again(store, system, runs or runs_directory(), named)
-        owner = next(iter(game_days)).owner
-        findings = findings_of(store, system, observations, owner)
+        observations = of_system(observe_again(store, system, runs or runs_directory(), named), game_days[0])
+        findings = findings_of(store, system, observations, game_days[0].owner)
         by_game_day = [(game_day, entries[game_day.id]) for game_day in game_days]
         approvals = _approvals(store, by_game_day)
         found.append(system_history(system, by_game_day, observations, findings, now_ms, approvals))

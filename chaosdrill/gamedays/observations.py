@@ -56,6 +56,7 @@ class Observation:
     :param checks: by step, its tolerance as JSON; empty where it has none.
     :param figures: what was measured, by name.
     :param summary: digest of the summary that this was read from.
+    :param domain: of the system; empty: unknown, as in runs of older versions.
     """
 
     run: str
@@ -73,6 +74,7 @@ class Observation:
     figures: Mapping[str, float] = field(default_factory=dict)
     shown: tuple[ShownFinding, ...] = ()
     summary: str = ""
+    domain: str = ""
 
     @property
     def is_proof(self) -> bool:
@@ -115,6 +117,7 @@ def observation_of(
         },
         shown=tuple(dict.fromkeys(findings_in(judgement))),
         summary=digest,
+        domain=next((text(one.get("domain")) for one in events if one.get("event") == "target-opened"), ""),
     )
 
 

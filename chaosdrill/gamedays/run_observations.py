@@ -6,9 +6,6 @@ partition key                    sort key             attributes, beside those o
 ``gameday-observation#SYSTEM``   ``RUN#DIGEST``       ``observation``: as JSON
 ``gameday-finding#SYSTEM``       ``FINDING``          ``owner``, ``due``, ``ticket``
 ===============================  ===================  =========================================================
-
-``SYSTEM`` has the domain of the system since two calendars with one ledger were seen to name different topologies by
-the same relative path. What was recorded under the path alone is read, too.
 """
 
 import os
@@ -20,9 +17,9 @@ from chaosdrill.coordination import items
 from chaosdrill.coordination.holders import user_name
 from chaosdrill.coordination.items import Item, ItemWrite
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.gamedays.calendar import Calendar, GameDay
-from chaosdrill.gamedays.findings import Assignment, TrackedFinding, tracked_findings, without_domain
+from chaosdrill.gamedays.findings import Assignment, TrackedFinding, tracked_findings
 from chaosdrill.gamedays.observations import Observation, digest_of_summary, observation_from, observation_of
 from chaosdrill.history.run_directory import SUMMARY
 from chaosdrill.runs.documents import read_regular
@@ -34,16 +31,20 @@ LAB = "lab"
 
 
 def system_name(calendar: Calendar, game_day: GameDay) -> str:
-    """Return what the system of a game day is called: ``lab``, or ``PATH@DOMAIN``.
+    """Return what the system of a game day is called: ``lab``, or its topology's path from the calendar on."""
+    return LAB if game_day.topology is None else os.path.relpath(game_day.topology, calendar.file.parent)
 
-    PATH is its topology's, from the calendar on.
 
-    :raises BadInput: when the topology cannot be used.
+def of_system(observations: Iterable[Observation], game_day: GameDay) -> list[Observation]:
+    """Return the observations without those of systems of other teams, which may have the same name in their calendars.
+
+    Those that do not say of which system they are stay, and all do when the topology cannot be read here.
     """
-    if game_day.topology is None:
-        return LAB
-    path = os.path.relpath(game_day.topology, calendar.file.parent)
-    return f"{path}@{load_topology(game_day.topology).domain}"
+    try:
+        domain = "" if game_day.topology is None else load_topology(game_day.topology).domain
+    except BadInput:
+        domain = ""
+    return [one for one in observations if not (domain and one.domain) or one.domain == domain]
 
 
 def observe(store: ItemStore, system: str, directory: Path) -> Observation | None:
@@ -64,7 +65,7 @@ def recorded(store: ItemStore, system: str) -> list[Observation]:
 
     :raises CannotSee: when the store cannot be read, or an item is invalid (``coordination-invalid``).
     """
-    return [_observation_in(item, store) for name in _names(system) for item in store.partition(_observations(name))]
+    return [_observation_in(item, store) for item in store.partition(_observations(system))]
 
 
 def observe_again(store: ItemStore, system: str, runs: Path, named: Iterable[str]) -> list[Observation]:
@@ -91,10 +92,7 @@ def findings_of(store: ItemStore, system: str, observations: Iterable[Observatio
 
     :param owner: of findings that nobody is assigned to.
     """
-    decided: dict[str, Item] = {}
-    for item in (item for name in _names(system) for item in store.partition(_findings(name))):
-        decided[str(item[items.SORT_KEY])] = {**decided.get(str(item[items.SORT_KEY]), {}), **item}
-    assigned = {finding: _assignment(item) for finding, item in decided.items()}
+    assigned = {str(item[items.SORT_KEY]): _assignment(item) for item in store.partition(_findings(system))}
     return list(tracked_findings(system, observations, assigned, owner))
 
 
@@ -103,13 +101,13 @@ def recorded_findings(calendar: Calendar, store: ItemStore) -> list[TrackedFindi
 
     :raises CannotSee: when the store cannot be read.
     """
-    owners: dict[str, str] = {}
+    first: dict[str, GameDay] = {}
     for game_day in calendar.game_days.values():
-        owners.setdefault(system_name(calendar, game_day), game_day.owner)
+        first.setdefault(system_name(calendar, game_day), game_day)
     return [
         finding
-        for system, owner in owners.items()
-        for finding in findings_of(store, system, recorded(store, system), owner)
+        for system, game_day in first.items()
+        for finding in findings_of(store, system, of_system(recorded(store, system), game_day), game_day.owner)
     ]
 
 
@@ -149,12 +147,6 @@ def _observation_in(item: Item, store: ItemStore) -> Observation:
 
 def _assignment(item: Item) -> Assignment:
     return Assignment(*(str(item.get(name, "")) for name in ("owner", "due", "ticket")))
-
-
-def _names(system: str) -> tuple[str, ...]:
-    """Return the names under which a system has items, the one for new items last."""
-    path = without_domain(system)
-    return (system,) if path == system else (path, system)
 
 
 def _observations(system: str) -> str:

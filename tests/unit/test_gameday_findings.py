@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.errors import CannotSee
+from chaosdrill.gamedays.calendar import Calendar
 from chaosdrill.gamedays.findings import DUE_DAYS, Assignment, TrackedFinding, tracked_findings
+from chaosdrill.gamedays.history import read_histories
 from chaosdrill.gamedays.observations import Observation, ShownFinding, findings_in, observation_from, observation_of
 from chaosdrill.gamedays.run_observations import (
     assign,
@@ -264,32 +266,58 @@ def failing() -> dict[str, Any]:
 FIRST, SECOND = "20260501T090000Z-failover-ab12", "20260502T090000Z-failover-ab12"
 
 
-def test_two_systems_at_the_same_relative_path_have_findings_of_their_own(tmp_path: Path) -> None:
+def run_of(runs: Path, run: str, domain: str, **summary: Any) -> Path:
+    directory = stored(runs, run, **summary)
+    events = [{"event": "drill-opened", "run_id": run}, {"event": "target-opened", "domain": domain}]
+    (directory / "history.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in events))
+    return directory
+
+
+PAY, LOANS = "pay.example.com", "loans.example.com"
+
+
+@pytest.fixture
+def teams(tmp_path: Path) -> dict[str, Calendar]:
     """Each team has a calendar beside its `topology.yaml`, and all have one ledger."""
-    store, systems = FileStore(tmp_path / "store"), []
-    for domain in ("pay.example.com", "loans.example.com"):
+    found = {}
+    for domain in (PAY, LOANS):
         (tmp_path / domain).mkdir()
-        topology = written(tmp_path / domain, RIGHT.replace("domain: api.example.com", f"domain: {domain}"))
-        team = calendar(game_day("weekly", topology=topology), file=tmp_path / domain / "gamedays.yaml")
-        systems.append(system_name(team, team.game_days["weekly"]))
-    pay, loans = systems
-    observe(store, pay, stored(tmp_path / "pay-runs", FIRST, **failing()))
-    observe(store, loans, stored(tmp_path / "loans-runs", SECOND))
-    assert [one.run for one in recorded(store, pay)] == [FIRST]
-    assert recorded_findings(team, store) == [], "of the other team"
+        topology = written(tmp_path / domain, RIGHT.replace("domain: api.example.com.", f"domain: {domain}"))
+        found[domain] = calendar(game_day("weekly", topology=topology), file=tmp_path / domain / "gamedays.yaml")
+    return found
 
 
-def test_what_was_recorded_before_the_domain_was_part_of_the_name_is_read(tmp_path: Path) -> None:
-    store = FileStore(tmp_path / "store")
-    observe(store, "topology.yaml", stored(tmp_path, FIRST, **failing()))
-    (former,) = findings_of(store, "topology.yaml", recorded(store, "topology.yaml"), "sre")
-    assign(store, former, Assignment(owner="yamada", ticket="CHG-1"))
-    system = "topology.yaml@pay.example.com"
-    (found,) = findings_of(store, system, recorded(store, system), "sre")
-    assert (found.id, found.owner, found.ticket) == (former.id, "yamada", "CHG-1")
-    assign(store, found, Assignment(owner="suzuki"))
-    (found,) = findings_of(store, system, recorded(store, system), "sre")
-    assert (found.owner, found.ticket) == ("suzuki", "CHG-1")
+def test_two_systems_with_the_same_relative_path_have_findings_of_their_own(tmp_path, teams) -> None:
+    store, runs = FileStore(tmp_path / "store"), tmp_path / "runs"
+    (system,) = {system_name(team, team.game_days["weekly"]) for team in teams.values()}
+    observe(store, system, run_of(runs, FIRST, PAY, **failing()))
+    observe(store, system, run_of(runs, SECOND, LOANS))
+    assert recorded_findings(teams[LOANS], store) == []
+    (found,) = recorded_findings(teams[PAY], store)
+    assert (found.is_open, found.shown_by) == (True, (FIRST,)), "the drill of another system closes nothing"
+    histories = {domain: read_histories(team, store, runs=runs)[0] for domain, team in teams.items()}
+    assert [len(histories[domain].findings) for domain in (PAY, LOANS)] == [1, 0]
+    proof = histories[LOANS].proof
+    assert proof is not None
+    assert proof.run == SECOND
+    third = "20260503T090000Z-failover-ab12"
+    observe(store, system, run_of(runs, third, PAY))
+    assert [one.is_open for one in recorded_findings(teams[PAY], store)] == [False]
+
+
+def test_nothing_is_left_out_whose_system_is_not_known(tmp_path: Path, teams: dict[str, Calendar]) -> None:
+    """Of a run of an older version, and where the topology cannot be read."""
+    store, runs = FileStore(tmp_path / "store"), tmp_path / "runs"
+    team = teams[LOANS]
+    topology = team.game_days["weekly"].topology
+    assert topology is not None
+    system = system_name(team, team.game_days["weekly"])
+    observe(store, system, stored(runs, FIRST, **failing()))
+    assert [one.is_open for one in recorded_findings(team, store)] == [True]
+    observe(store, system, run_of(runs, SECOND, PAY, **failing()))
+    topology.write_text("")
+    (found,) = recorded_findings(team, store)
+    assert (found.is_open, found.shown_by) == (True, (FIRST, SECOND))
 
 
 def test_a_run_is_remembered_after_it_was_removed(tmp_path: Path) -> None:
