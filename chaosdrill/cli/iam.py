@@ -1,21 +1,19 @@
 """The ``chaosdrill iam`` command: the IAM policy that an experiment needs for one topology."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.errors import BadInput, problem
+from chaosdrill.experiment_files import configuration_of, functions_of, read_experiment
 from chaosdrill.policies import filled, placeholders, policy_of, rescue_policy
 
 if TYPE_CHECKING:
     from chaosdrill.stop_when import StopWhen
     from chaosdrill.topology import Topology
-
-__all__ = ["configuration_of", "filled", "functions_of", "iam", "placeholders", "policy_of", "read_experiment"]
 
 
 @click.command()
@@ -100,15 +98,6 @@ def _make_roles(experiment: str, topology: "Topology", profile: str | None) -> N
         click.echo("nothing was made: the roles that the experiment needs are there")
 
 
-def configuration_of(experiment: str) -> Mapping[str, Any]:
-    """Return the configuration of an experiment, from a file or one shipped with chaosdrill.
-
-    :raises BadInput: when there is none of that name, or its file is not an experiment.
-    """
-    configuration = read_experiment(experiment).get("configuration") or {}
-    return {str(key): value for key, value in configuration.items()}
-
-
 def topics_of(topology: Path) -> set[str]:
     """Return the SNS topics that the calendar of game days notifies of drills of a topology.
 
@@ -131,45 +120,3 @@ def _stop_when_of(experiment: str) -> "StopWhen":
 
     arguments = own_arguments(read_experiment(experiment))
     return stop_when_of(arguments.get("stop_when") if isinstance(arguments, Mapping) else None)
-
-
-def functions_of(experiment: str) -> set[str]:
-    """Return the functions that the activities of an experiment call.
-
-    :returns: their names, without the module.
-    :raises BadInput: when there is none of that name, or its file is not an experiment.
-    """
-    return set(_functions(read_experiment(experiment)))
-
-
-def _functions(part: Any) -> Iterator[str]:
-    if isinstance(part, Mapping):
-        if isinstance(part.get("func"), str):
-            yield part["func"]
-        part = list(part.values())
-    if isinstance(part, list):
-        for inner in part:
-            yield from _functions(inner)
-
-
-def read_experiment(experiment: str) -> Mapping[str, Any]:
-    """Read an experiment, from a file or one shipped with chaosdrill.
-
-    :raises BadInput: when there is none of that name, or its file is not an experiment.
-    """
-    import yaml
-
-    from chaosdrill.bounded_yaml import load_yaml
-    from chaosdrill.cli.init import experiments
-
-    path = Path(experiment)
-    shipped = {Path(name).stem: text for name, text in experiments().items()}
-    try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
-        read = load_yaml(text)  # JSON is YAML, too
-        if not isinstance(read, Mapping) or not isinstance(read.get("configuration") or {}, Mapping):
-            raise ValueError("it is not a mapping with a configuration")
-    except (OSError, ValueError, yaml.YAMLError, KeyError) as error:
-        text = f"{experiment}: the configuration of an experiment cannot be read from it: {error!r}"
-        raise BadInput([problem("experiment-invalid", text)]) from error
-    return read

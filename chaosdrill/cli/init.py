@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from chaosdrill.errors import BadInput
+from chaosdrill.experiment_files import shipped_experiments
 
 DEFAULT = "failover.yaml"
 TOPOLOGY, CALENDAR = Path("topology/aws.yaml"), Path("gamedays.yaml")
@@ -44,7 +45,7 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
     """
     if coordination:
         return click.echo(files("chaosdrill.coordination").joinpath("table.yaml").read_text(encoding="utf-8"), nl=False)
-    shipped = experiments()
+    shipped = shipped_experiments()
     if only_list:
         _show(shipped)
         return
@@ -56,13 +57,6 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
     texts = {Path("experiments") / name: shipped[name] for name in chosen}
     _copy(directory, texts, _templates(chosen[0]))
     _say_what_next(directory, list(texts))
-
-
-def experiments() -> dict[str, str]:
-    """Return the text of each experiment shipped with chaosdrill, by file name."""
-    there = files("chaosdrill").joinpath("experiments")
-    found = [one for one in there.iterdir() if one.name.endswith((".yaml", ".json"))]
-    return {one.name: one.read_text(encoding="utf-8") for one in sorted(found, key=lambda one: one.name)}
 
 
 def _show(shipped: Mapping[str, str]) -> None:

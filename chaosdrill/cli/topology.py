@@ -249,9 +249,10 @@ def _conformance(
     from contextlib import nullcontext
 
     from chaosdrill.aws import recorder, system_of
-    from chaosdrill.cli.iam import configuration_of, filled, policy_of
     from chaosdrill.conformance.assumptions import AS_ASSUMED
     from chaosdrill.conformance.check import conformance
+    from chaosdrill.experiment_files import configuration_of
+    from chaosdrill.policies import filled, policy_of
     from chaosdrill.rehearsal import bundle
 
     if export and export.exists():

@@ -15,8 +15,8 @@ from botocore.retries import standard
 from chaosdrill import history
 from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
 from chaosdrill.aws import arc, credentials, deadlines, fis, polling, sessions
-from chaosdrill.cli.iam import read_experiment
 from chaosdrill.database.actions import fail_over_database, switch_over_database
+from chaosdrill.experiment_files import read_experiment
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region

@@ -17,14 +17,15 @@ from click.testing import CliRunner
 
 from chaosdrill.aws import System, recorder, system_of
 from chaosdrill.aws.recorder import RecordedCall
-from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.cli.topology import check as cli_check
 from chaosdrill.client.host.inspection import TOOLS
 from chaosdrill.conformance.assumptions import AS_ASSUMED, DIFFERS, UNREADABLE, CheckedAssumption
 from chaosdrill.conformance.check import conformance
 from chaosdrill.conformance.watching import watched
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.failover.actions import fail_over
 from chaosdrill.packet_loss import role_documents
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.rehearsal import bundle
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import KEYS, get, write_program

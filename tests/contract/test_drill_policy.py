@@ -14,16 +14,18 @@ import yaml
 from click.testing import CliRunner
 
 from chaosdrill.aws import System, system_of
-from chaosdrill.cli.iam import configuration_of, filled, iam, policy_of, read_experiment
+from chaosdrill.cli.iam import iam
 from chaosdrill.conformance import permissions
 from chaosdrill.coordination import coordination_of
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import LeaseRequest
 from chaosdrill.errors import Refused
+from chaosdrill.experiment_files import configuration_of, read_experiment
 from chaosdrill.history.owed_undos import OwedUndo
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss import role_documents as documents
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.rehearsal.roles import make_roles
 from chaosdrill.stop_flag.actions import set_stop_flag

@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
-from chaosdrill.cli.iam import configuration_of, functions_of
 from chaosdrill.errors import BadInput
+from chaosdrill.experiment_files import configuration_of, functions_of
 from chaosdrill.lab import endpoint_page
 from chaosdrill.parts.interface import CheckContext
 from chaosdrill.policies import filled, policy_of

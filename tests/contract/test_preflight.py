@@ -18,8 +18,8 @@ from chaosdrill.aws import System, aurora, system_of
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.lease_guard import READING_COMMANDS
 from chaosdrill.cli import cli
-from chaosdrill.cli.iam import configuration_of
 from chaosdrill.database.actions import fail_over_database
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.packet_loss import role_documents
 from chaosdrill.parts.interface import CheckContext, PlannedStep

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.database.probes import main_table_lag_s
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.history import OpenDrill
 from chaosdrill.lab.plan import MAIN_TABLE, PAUSE_BEGINS_REFERENCE_S
 from chaosdrill.packet_loss.actions import heal_packet_loss, isolate_region, pause_replication
 from chaosdrill.packet_loss.replication_pause import PAUSED_WITHIN_S
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.topology import load_topology
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig

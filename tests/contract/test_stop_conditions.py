@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from chaosdrill.aws import System, system_of
-from chaosdrill.cli.iam import configuration_of
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.lifecycle import Session
 from chaosdrill.controls.stop_conditions import of_alarms, watch_stop_conditions
 from chaosdrill.errors import CannotSee
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.packet_loss.stop_conditions import stop_conditions
 from chaosdrill.parts.interface import CheckContext, PlannedStep
 from chaosdrill.policies import filled, policy_of

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 import yaml
 
-from chaosdrill.cli.iam import configuration_of, filled, policy_of
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.lab import control_socket
 from chaosdrill.lab.plan import HOME, STANDBY
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.topology import load_topology
 from tests import drills
 from tests.iam_policy import ACCOUNT, Wanted, not_allowed, not_done, wanted

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from chaosdrill.aws import System, system_of
-from chaosdrill.cli.iam import filled, policy_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.host import remote_program, ssm_locust
 from chaosdrill.controls import confirmation
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import failures, latency_ms, load_health
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.topology import load_topology
 from tests import small_drills
 from tests.contract.activities_rig import drill

@@ -13,8 +13,8 @@ from chaoslib.exceptions import InvalidControl
 from pyarrow import parquet
 
 from chaosdrill.bounded_yaml import LONGEST_TEXT, MOST_VALUES, TooLarge, load_yaml
-from chaosdrill.cli.iam import configuration_of
 from chaosdrill.controls.drill import validate_control
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.records.rows import BEATS
 from chaosdrill.rehearsal.rehearse import rehearse
 from chaosdrill.runs.rebuilding import experiment_in

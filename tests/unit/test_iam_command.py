@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.cli import cli
-from chaosdrill.cli.iam import configuration_of, filled, policy_of
+from chaosdrill.experiment_files import configuration_of
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.topology import load_topology
 from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, written

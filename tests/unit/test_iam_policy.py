@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.cli.iam import configuration_of, filled, policy_of
+from chaosdrill.experiment_files import configuration_of
 from chaosdrill.packet_loss import role_documents
+from chaosdrill.policies import filled, policy_of
 from chaosdrill.topology import load_topology
 from tests.iam_policy import not_allowed, not_done, wanted
 from tests.unit.test_topology import ATTACHED, RIGHT, written
