@@ -24,7 +24,7 @@ import pyarrow
 from pyarrow import parquet
 
 from chaosdrill.history.seal import sealed
-from chaosdrill.records.rows import BEATS, REQUESTS, Shape
+from chaosdrill.records.rows import BEATS, REQUESTS, RecordSchema
 from chaosdrill.runs.records.tables import RawFileInfo, Records, arrow_schema, metadata, parquet_path, sha256_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -123,7 +123,9 @@ def _answers(bad: Any, random: numpy.random.Generator) -> dict[str, Any]:
     }
 
 
-def _write(directory: Path, shape: Shape, columns: Any, texts: dict[str, list[str]], header: dict[str, Any]) -> None:
+def _write(
+    directory: Path, shape: RecordSchema, columns: Any, texts: dict[str, list[str]], header: dict[str, Any]
+) -> None:
     wanted, count = arrow_schema(shape), len(columns[shape.time])
     texts["source"], columns["source"] = [header["source"]], numpy.zeros(count, numpy.int32)
     made = []

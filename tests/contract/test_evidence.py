@@ -4,14 +4,15 @@ import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from chaosdrill import history
 from chaosdrill.analysis.judgement import judge
+from chaosdrill.controls.context import DrillContext
 from chaosdrill.controls.evidence import collect_evidence, redacted, wanted
-from chaosdrill.controls.record import DrillRecord
+from chaosdrill.controls.target import DrillTarget
 from chaosdrill.failover.actions import fail_over
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
@@ -29,16 +30,16 @@ def _home(rig: Rig) -> None:
     rig.go_home()
 
 
-def session(rig: Rig, drill: OpenDrill) -> Any:
-    """As much of a drill's session as is asked."""
-    record = DrillRecord()
-    record._history = drill.history
-    known = {"directory": drill.directory, "target": "lab", "record": record}
-    return SimpleNamespace(**known, configuration=rig.configuration, secrets=None)
+def context(rig: Rig, drill: OpenDrill) -> DrillContext:
+    """The facts of an open drill whose target is the endpoint of the tests."""
+    found = DrillContext({}, dict(rig.configuration), None)
+    found.record._history, found.directory = drill.history, drill.directory
+    found.target = cast(DrillTarget, SimpleNamespace(kind="lab"))
+    return found
 
 
 def collected(rig: Rig, drill: OpenDrill) -> list[dict[str, Any]]:
-    collect_evidence(session(rig, drill))
+    collect_evidence(context(rig, drill))
     return drill.history.events("evidence-collected")
 
 
@@ -97,7 +98,7 @@ def test_a_target_that_is_gone_is_not_asked(rig: Rig, one_drill: OpenDrill) -> N
 
 def test_a_topology_that_cannot_be_read_any_more_is_told_too(rig: Rig, one_drill: OpenDrill, tmp_path: Path) -> None:
     one_drill.history.append("execution-starting", what="fail-over", execution_arn="arn:aws:states:x:1:execution:m:n")
-    broken = session(rig, one_drill)
+    broken = context(rig, one_drill)
     broken.configuration = {"topology": str(tmp_path / "none.yaml")}
     collect_evidence(broken)
     (event,) = one_drill.history.events("evidence-collected")

@@ -71,8 +71,8 @@ def locust_zipapp(python: Python | None = None) -> Archive:
 @cache
 def heartbeat_zipapp() -> Archive:
     """Return a zipapp of the heartbeat, which needs only Python; the same bytes for the same installation."""
-    activities = ("actions.py", "probes.py")
-    parts = [path for path in (PACKAGE / "heartbeat").glob("*.py") if path.name not in activities]
+    on_this_machine = ("actions.py", "probes.py", "part.py", "checks.py")
+    parts = [path for path in (PACKAGE / "heartbeat").glob("*.py") if path.name not in on_this_machine]
     return Archive("heartbeat.pyz", _packed(_own_files(parts)))
 
 
