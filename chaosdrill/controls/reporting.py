@@ -20,7 +20,7 @@ def report_name(drill: DrillContext) -> str | None:
     return REPORT if drill.directory is not None and not why_no_report() else None
 
 
-def reported(drill: DrillContext, judged: "JudgedRun | None") -> dict[str, Any]:
+def reported(drill: DrillContext, judged: "JudgedRun | None" = None) -> dict[str, Any]:
     """Write the report of the run. The summary must be on disk, and the history complete.
 
     :param judged: the run as it was judged; None: it is read again.
