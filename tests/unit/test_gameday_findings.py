@@ -318,6 +318,10 @@ def test_nothing_is_left_out_whose_system_is_not_known(tmp_path: Path, teams: di
     topology.write_text("")
     (found,) = recorded_findings(team, store)
     assert (found.is_open, found.shown_by) == (True, (FIRST, SECOND))
+    observe(store, system, run_of(runs, "20260503T090000Z-failover-ab12", LOANS))
+    (found,) = recorded_findings(team, store)
+    assert found.is_open, "a drill of another system closes nothing"
+    assert LOANS in found.still_open[-1][1]
 
 
 def test_a_run_is_remembered_after_it_was_removed(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 import chaosdrill
+from chaosdrill.aws import system_of
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.settlement import _cuts_off
 from chaosdrill.packet_loss import actions as faults
+from chaosdrill.packet_loss import evidence
 from chaosdrill.parts import registry
 from chaosdrill.parts.registry import BUILT_IN, part_of_action, parts_of, undo_rules
 from chaosdrill.rescue.facts import OTHER_FACTS, PLACEMENT_FACTS
 from chaosdrill.topology import load_topology
+from tests.contract.activities_rig import drill
 from tests.unit.test_topology import RIGHT, written
 
 
@@ -108,6 +111,19 @@ def test_the_variables_of_the_parts_are_checked_and_converted():
 def test_what_cuts_a_region_off_raises_the_rate_of_the_writes():
     faults_of = [{"provider": {"module": "chaosdrill.packet_loss.actions", "func": name}} for name in undo_rules()]
     assert [one["provider"]["func"] for one in faults_of if _cuts_off(one)] == ["isolate_region"]
+
+
+def test_after_a_fault_its_part_records_the_clock_of_the_load_and_the_drop_counter(tmp_path):
+    topology = written(tmp_path, RIGHT)
+    part, configuration = part_of_action("inject_packet_loss"), {"topology": str(topology)}
+    assert part is not None
+    with drill(tmp_path) as one:
+        part.note_end(system_of(configuration), configuration)
+        assert one.history.events(evidence.AFTER) == [], "no fault was healed"
+        one.history.append(evidence.HEALED)
+        part.note_end(system_of(configuration), configuration)
+        (row,) = one.history.events(evidence.AFTER)
+    assert {"load_clock", "dropped", "host"} <= set(row)
 
 
 def test_the_import_rule_of_the_lab_lists_every_package():
